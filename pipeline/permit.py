@@ -1,0 +1,46 @@
+"""On whose behalf a call is made: the lane it belongs to and the lease it rests on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """Urgency of a piece of work; the queues have the same names."""
+
+    CONSENT = "consent"
+    LIVE = "live"
+    BULK = "bulk"
+
+    @property
+    def rank(self) -> int:
+        """0 is the most urgent."""
+        return list(Lane).index(self)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on one contact of one connection until a time.
+
+    Args:
+        token: fencing number; a larger one makes this lease void.
+    """
+
+    connection: str
+    ghl_id: str
+    token: int
+    lane: Lane
+
+
+@dataclass
+class Permit:
+    """What a session shows to the bucket before each call.
+
+    Args:
+        lease: None for work that holds no contact (discovery, setup, the command line).
+        calls: calls already paid for under this permit; a contact that has begun
+            waits longer for its next token than one that has not.
+    """
+
+    lane: Lane
+    lease: Lease | None = None
+    calls: int = 0

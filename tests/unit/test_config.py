@@ -1,0 +1,410 @@
+"""Settings: every problem at once, by name, and never a secret."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.config import (
+    CONNECTION_VARIABLES,
+    PROCESS_VARIABLES,
+    SECRET_FIELDS,
+    Rate,
+    from_env,
+)
+from pipeline.errors import ConfigError
+from tests.builders import ENVIRON, make_environ
+
+VARIABLES = (*PROCESS_VARIABLES.values(), *CONNECTION_VARIABLES.values())
+CHECKED_VARIABLES = {
+    "REDIS_URL": "http://host",
+    "SYNC_REDIS_URL": "host:6379",
+    "SYNC_MODE": "write",
+    "SYNC_DETAILS": "never",
+    "SYNC_OPTOUT_SCOPE": "world",
+    "SYNC_CHANGES_INTERVAL_SECONDS": "4",
+    "SYNC_OPTOUTS_INTERVAL_SECONDS": "29",
+    "SYNC_BULK_HOURS": "1",
+    "GHL_BASE_URL": "ftp://host",
+    "GHL_RATE": "100",
+    "GHL_DAILY": "0",
+    "MAILJET_BASE_URL": "http://mailjet.example",
+    "MAILJET_LIST_ID": "ten",
+    "MAILJET_RATE": "1/10",
+    "SYNC_TAG_LISTS": "vip=abc",
+    "SYNC_EXCLUDE_OPTED_OUT": "perhaps",
+}
+CONNECTIONS = """
+[connections.acme]
+ghl_token_env = "ACME_TOKEN"
+ghl_location_id = "loc-acme"
+mailjet_api_key_env = "ACME_KEY"
+mailjet_secret_key_env = "ACME_SECRET"
+"""
+ACME = {"ACME_TOKEN": "t0", "ACME_KEY": "k0", "ACME_SECRET": "s0"}
+
+
+def problems(environ: dict[str, str]) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        from_env(environ)
+    return caught.value.problems
+
+
+def connections_file(path: Path, text: str) -> dict[str, str]:
+    file = path / "connections.toml"
+    file.write_text(text, "utf-8")
+    return {**ACME, "SYNC_CONNECTIONS_FILE": str(file)}
+
+
+def test_four_variables_are_enough_and_the_rest_has_defaults() -> None:
+    environ = make_environ()
+
+    read = from_env(environ)
+
+    [connection] = read.connections
+    assert connection.name == "default"
+    assert connection.ghl_token == "pit-token"
+    assert connection.mailjet_list_id is None
+    assert connection.ghl_base_url == "https://services.leadconnectorhq.com"
+    assert connection.ghl_rate == Rate(100, 10.0)
+    assert connection.ghl_daily == 200_000
+    assert connection.exclude_opted_out is True
+    assert read.redis_url == read.state_redis_url == "redis://127.0.0.1:6379/0"
+    assert read.bulk_hours == (1, 5)
+    assert read.read_only is False
+    assert read.optout_scope_account is True
+
+
+def test_every_missing_variable_is_named_with_where_to_find_it() -> None:
+    environ: dict[str, str] = {}
+
+    found = problems(environ)
+
+    assert {line.partition(":")[0] for line in found} == set(ENVIRON)
+    assert all("missing; " in line and ".env" in line for line in found)
+
+
+def test_every_wrong_variable_is_reported_at_once_by_its_own_name() -> None:
+    environ = make_environ(**CHECKED_VARIABLES)
+
+    found = problems(environ)
+
+    assert {line.partition(":")[0] for line in found} == set(CHECKED_VARIABLES)
+    assert len(found) == len(CHECKED_VARIABLES)
+
+
+def test_missing_and_wrong_are_reported_together() -> None:
+    environ = {"GHL_RATE": "fast", "SYNC_MODE": "write"}
+
+    found = problems(environ)
+
+    assert {line.partition(":")[0] for line in found} == {
+        "GHL_RATE",
+        "SYNC_MODE",
+        *ENVIRON,
+    }
+
+
+@given(
+    broken=st.sets(st.sampled_from(sorted(CHECKED_VARIABLES)), min_size=1),
+    marker=st.from_regex(r"[a-z0-9]{12}", fullmatch=True),
+    shapes=st.lists(
+        st.sampled_from(["{}", "redis://:{}@h:1/0", "{}/{}", "https://{}@h", "{}=1"]),
+        min_size=len(VARIABLES),
+        max_size=len(VARIABLES),
+    ),
+)
+@settings(max_examples=100, deadline=None)
+def test_no_secret_is_ever_in_a_message(
+    broken: set[str], marker: str, shapes: list[str]
+) -> None:
+    environ = {
+        variable: shape.format(f"{marker}x{index}x", f"{marker}y")
+        for index, (variable, shape) in enumerate(zip(VARIABLES, shapes, strict=True))
+    }
+    environ |= {name: CHECKED_VARIABLES[name] for name in broken}
+
+    found = problems(environ)
+
+    assert marker not in "\n".join(found)
+
+
+@given(marker=st.from_regex(r"[A-Za-z0-9]{12}", fullmatch=True))
+@settings(max_examples=50, deadline=None)
+def test_no_secret_is_in_the_printed_settings(marker: str) -> None:
+    environ = make_environ(
+        GHL_TOKEN=f"pit-{marker}",
+        MAILJET_API_KEY=marker,
+        MAILJET_SECRET_KEY=f"{marker}-secret",
+        REDIS_URL=f"redis://:{marker}@host:6379/0",
+        SYNC_REDIS_URL=f"rediss://user:{marker}@host:6379/1",
+    )
+
+    read = from_env(environ)
+
+    assert marker not in repr(read)
+    assert marker not in str(read.connections)
+    assert marker not in f"{read.connection('default')}"
+
+
+@pytest.mark.parametrize("variable", ["GHL_BASE_URL", "MAILJET_BASE_URL"])
+@pytest.mark.parametrize(
+    "host", ["api.example", "192.168.0.1", "127.0.0.1.evil.example", "localhost.evil"]
+)
+def test_plain_http_is_refused_off_this_machine(variable: str, host: str) -> None:
+    environ = make_environ(**{variable: f"http://{host}"})
+
+    found = problems(environ)
+
+    assert len(found) == 1
+    assert found[0].startswith(f"{variable}: must be https")
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1:1", "[::1]:9"])
+def test_plain_http_is_for_loopback(host: str) -> None:
+    environ = make_environ(GHL_BASE_URL=f"http://{host}/ghl/")
+
+    read = from_env(environ)
+
+    assert read.connections[0].ghl_base_url == f"http://{host}/ghl"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://user@host", "https://user:pw@host", "https://h?a=1", "https://h#f"]
+)
+def test_a_base_address_holds_host_and_path_only(url: str) -> None:
+    environ = make_environ(GHL_BASE_URL=url)
+
+    found = problems(environ)
+
+    assert found == ("GHL_BASE_URL: must hold host and path only, no user or query",)
+
+
+@pytest.mark.parametrize("variable", sorted(ENVIRON))
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_an_empty_variable_is_one_that_is_not_set(variable: str, nothing: str) -> None:
+    environ = make_environ(**{variable: nothing})
+
+    found = problems(environ)
+
+    assert len(found) == 1
+    assert found[0].startswith(f"{variable}: missing; ")
+
+
+def test_the_environment_wins_over_the_dotenv_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ".env"
+    lines = {**ENVIRON, "GHL_DAILY": "7", "SYNC_MODE": "read-only", "GHL_RATE": ""}
+    file.write_text("\n".join(f"{k}={v}" for k, v in lines.items()), "utf-8")
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("SYNC_CONNECTIONS_FILE", raising=False)
+    monkeypatch.setenv("GHL_DAILY", "8")
+
+    read = from_env(dotenv_path=str(file))
+
+    [connection] = read.connections
+    assert connection.ghl_daily == 8
+    assert read.read_only is True
+    assert connection.ghl_token == "pit-token"
+    assert connection.ghl_rate == Rate(100, 10.0)
+
+
+def test_the_dotenv_file_need_not_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in ENVIRON.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.delenv("SYNC_CONNECTIONS_FILE", raising=False)
+
+    read = from_env(dotenv_path=str(tmp_path / "none"))
+
+    assert read.connection("default").ghl_token == "pit-token"
+
+
+@given(
+    calls=st.integers(2, 10_000),
+    window=st.floats(1, 3600, allow_nan=False).map(lambda seconds: round(seconds, 2)),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_rate_is_calls_in_a_window(calls: int, window: float) -> None:
+    environ = make_environ(GHL_RATE=f"{calls}/{window}", MAILJET_RATE=f"{calls}/10")
+
+    [connection] = from_env(environ).connections
+
+    assert connection.ghl_rate == Rate(calls, window)
+    assert connection.ghl_rate.per_second == pytest.approx(calls / window)
+    assert connection.mailjet_rate == Rate(calls, 10.0)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    ["100", "100/", "/10", "1/10", "100/0", "100/-1", "100/3601", "9/nan", "a/b"],
+)
+def test_a_rate_that_is_none_is_refused(rate: str) -> None:
+    environ = make_environ(GHL_RATE=rate)
+
+    found = problems(environ)
+
+    assert len(found) == 1
+    assert found[0].startswith("GHL_RATE: ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "hours"), [("1-5", (1, 5)), ("22-4", (22, 4)), (" 0-24 ", (0, 24))]
+)
+def test_hours_are_a_pair(typed: str, hours: tuple[int, int]) -> None:
+    environ = make_environ(SYNC_BULK_HOURS=typed)
+
+    read = from_env(environ)
+
+    assert read.bulk_hours == hours
+
+
+@pytest.mark.parametrize("typed", ["1", "5-5", "1-25", "-1-5", "a-b", "1-5-9", "1.5-3"])
+def test_hours_that_are_none_are_refused(typed: str) -> None:
+    environ = make_environ(SYNC_BULK_HOURS=typed)
+
+    found = problems(environ)
+
+    assert len(found) == 1
+    assert found[0].startswith("SYNC_BULK_HOURS: ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"), [("a, b ,,c", ("a", "b", "c")), ("*", ("*",)), (" , ", ())]
+)
+def test_words_are_separated_by_commas(typed: str, words: tuple[str, ...]) -> None:
+    environ = make_environ(GHL_BUSINESS_IDS=typed)
+
+    [connection] = from_env(environ).connections
+
+    assert connection.ghl_business_ids == words
+
+
+def test_tag_lists_are_lower_cased_tags_with_numbers() -> None:
+    environ = make_environ(SYNC_TAG_LISTS="VIP = 123, hot lead=456,")
+
+    [connection] = from_env(environ).connections
+
+    assert connection.tag_lists == {"vip": 123, "hot lead": 456}
+
+
+@pytest.mark.parametrize("typed", ["vip", "vip=", "vip=x", "vip=1.5"])
+def test_a_tag_list_without_a_number_is_refused(typed: str) -> None:
+    environ = make_environ(SYNC_TAG_LISTS=typed)
+
+    found = problems(environ)
+
+    assert len(found) == 1
+    assert found[0].startswith("SYNC_TAG_LISTS: ")
+
+
+def test_a_connection_nobody_configured_is_refused_with_those_that_exist() -> None:
+    read = from_env(make_environ())
+
+    with pytest.raises(ConfigError) as caught:
+        read.connection("acme")
+
+    assert caught.value.problems == (
+        "connection 'acme': unknown; configured are: default",
+    )
+
+
+def test_the_connections_file_names_the_variables_of_its_secrets(
+    tmp_path: Path,
+) -> None:
+    more = CONNECTIONS + (
+        'ghl_business_ids = ["b1", "b2"]\ntag_lists = {VIP = 5}\nghl_rate = "25/10"\n'
+    )
+    environ = connections_file(tmp_path, more + CONNECTIONS.replace("acme", "b-2"))
+
+    read = from_env(environ)
+
+    assert [connection.name for connection in read.connections] == ["acme", "b-2"]
+    acme = read.connection("acme")
+    assert (acme.ghl_token, acme.mailjet_api_key) == ("t0", "k0")
+    assert acme.mailjet_secret_key == "s0"
+    assert acme.ghl_location_id == "loc-acme"
+    assert acme.ghl_business_ids == ("b1", "b2")
+    assert acme.tag_lists == {"vip": 5}
+    assert acme.ghl_rate == Rate(25, 10.0)
+
+
+@pytest.mark.parametrize("field", SECRET_FIELDS)
+def test_a_secret_written_into_the_connections_file_is_refused(
+    tmp_path: Path, field: str
+) -> None:
+    text = CONNECTIONS.replace(f"{field}_env", field).replace("ACME_", "SECRET0")
+    environ = {**connections_file(tmp_path, text), **dict.fromkeys(ACME, "x")}
+    environ |= {"SECRET0TOKEN": "x", "SECRET0KEY": "x", "SECRET0SECRET": "x"}
+
+    found = problems(environ)
+
+    assert len(found) == 1
+    assert found[0].startswith(f"connections.toml: [connections.acme] {field}: ")
+    assert f"name the variable in {field}_env" in found[0]
+    assert "SECRET0" not in found[0]
+
+
+def test_all_problems_of_the_connections_file_are_reported_at_once(
+    tmp_path: Path,
+) -> None:
+    text = """
+    [connections.acme]
+    ghl_token_env = "NOT_SET"
+    mailjet_api_key_env = "ACME_KEY"
+    mailjet_secret_key_env = "ACME_SECRET"
+    ghl_location_id = "loc-acme"
+    ghl_raet = "100/10"
+    ghl_daily = "many"
+    [connections."Bad Name"]
+    ghl_token_env = "ACME_TOKEN"
+    [connections]
+    odd = 5
+    """
+    environ = {**connections_file(tmp_path, text), "SYNC_MODE": "write"}
+
+    found = problems(environ)
+
+    acme, bad = "connections.toml: [connections.acme] ", "connections.toml: "
+    bad += "[connections.Bad Name] "
+    assert {line.rpartition("] ")[2].partition(":")[0] for line in found} >= {
+        "SYNC_MODE",
+        "is not a table",
+    }
+    assert [line for line in found if line.startswith(acme)] == [
+        f"{acme}ghl_token_env: NOT_SET is not set",
+        f"{acme}ghl_daily: Not a valid integer.",
+        f"{acme}ghl_raet: Unknown field.",
+    ]
+    assert {
+        line.removeprefix(bad).partition(":")[0]
+        for line in found
+        if line.startswith(bad)
+    } == {"name", "ghl_location_id", "mailjet_api_key_env", "mailjet_secret_key_env"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "connections = 5", "[connections]", "not toml", "[other]\na = 1"]
+)
+def test_a_connections_file_without_connections_is_one_problem(
+    tmp_path: Path, text: str
+) -> None:
+    environ = connections_file(tmp_path, text)
+
+    found = problems(environ)
+
+    assert len(found) == 1
+    assert "connections.toml: " in found[0]
+
+
+def test_a_connections_file_that_is_missing_is_one_problem(tmp_path: Path) -> None:
+    environ = {"SYNC_CONNECTIONS_FILE": str(tmp_path / "none.toml")}
+
+    found = problems(environ)
+
+    assert len(found) == 1
+    assert found[0].startswith("SYNC_CONNECTIONS_FILE: none.toml: ")
