@@ -1,0 +1,205 @@
+"""The state of a Mailjet API key: contacts, their values, lists, who is on which."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import count
+
+from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.settings import Settings
+from pipeline.sandbox.wire import Row
+
+
+def now_rfc3339() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Account:
+    """Everything by id; an unset time is an empty text, as Mailjet shows it.
+
+    Args:
+        values: contact id to property name to value.
+        properties: rows of `contactmetadata` by name.
+        recipients: rows of `listrecipient` by id: who is on which list.
+    """
+
+    def __init__(self, settings: Settings, faults: Faults) -> None:
+        self.settings = settings
+        self.faults = faults
+        self.contacts: dict[int, Row] = {}
+        self.values: dict[int, Row] = {}
+        self.properties: dict[str, Row] = {}
+        self.lists: dict[int, Row] = {}
+        self.recipients: dict[int, Row] = {}
+        self._ids_by_email: dict[str, int] = {}
+        self._by_list: dict[int, dict[int, int]] = {}
+        self._by_contact: dict[int, dict[int, int]] = {}
+        self._contact_ids = count(1_000_001)
+        self._recipient_ids = count(2_000_001)
+        self._list_ids = count(3_001)
+        self._property_ids = count(4_001)
+
+    def contact_id(self, named: str) -> int | None:
+        """Find a contact by its id or its address; the case does not matter."""
+        if named.isdecimal():
+            return int(named) if int(named) in self.contacts else None
+        return self._ids_by_email.get(named.lower())
+
+    def contact_id_in(self, body: bytes) -> int | None:
+        """Find the contact that a JSON body names."""
+        try:
+            record = json.loads(body)
+            names = [record.get(key) for key in ("Email", "ContactID", "ContactAlt")]
+        except (AttributeError, ValueError):
+            return None
+        named = next((str(name) for name in names if name), "")
+        return self.contact_id(named)
+
+    def add_contact(self, email: str, name: str = "", excluded: bool = False) -> int:
+        """A new contact on no list."""
+        contact_id = next(self._contact_ids)
+        self.contacts[contact_id] = {
+            "CreatedAt": now_rfc3339(),
+            "DeliveredCount": 0,
+            "Email": email,
+            "ExclusionFromCampaignsUpdatedAt": now_rfc3339() if excluded else "",
+            "ID": contact_id,
+            "IsExcludedFromCampaigns": excluded,
+            "IsOptInPending": False,
+            "IsSpamComplaining": False,
+            "LastActivityAt": now_rfc3339(),
+            "LastUpdateAt": "",
+            "Name": name,
+            "UnsubscribedAt": "",
+            "UnsubscribedBy": "",
+        }
+        self.values[contact_id] = {}
+        self._ids_by_email[email.lower()] = contact_id
+        return contact_id
+
+    def change_contact(self, contact_id: int, changes: Row) -> bool:
+        """Set name or exclusion.
+
+        Returns:
+            whether anything is different now.
+        """
+        row = self.contacts[contact_id]
+        new = {key: value for key, value in changes.items() if row[key] != value}
+        if "IsExcludedFromCampaigns" in new:
+            row["ExclusionFromCampaignsUpdatedAt"] = now_rfc3339()
+        if new:
+            row |= {**new, "LastUpdateAt": now_rfc3339()}
+        return bool(new)
+
+    def set_values(self, contact_id: int, values: Row) -> bool:
+        """Set properties; None takes one away.
+
+        Returns:
+            whether anything is different now.
+        """
+        old = self.values[contact_id]
+        new = {n: v for n, v in {**old, **values}.items() if v is not None}
+        self.values[contact_id] = new
+        return new != old
+
+    def anonymise(self, contact_id: int) -> None:
+        """Forget the person and keep the id, as Mailjet does for 30 days."""
+        row = self.contacts[contact_id]
+        self._ids_by_email.pop(row["Email"].lower(), None)
+        row |= {"Email": f"\\x{contact_id:032x}@domain.invalid", "Name": "Anonymized"}
+        self.values[contact_id] = {}
+        for recipient_id in list(self.on_lists(contact_id)):
+            self.remove_recipient(recipient_id)
+
+    def add_property(self, name: str, datatype: str, namespace: str) -> Row:
+        row: Row = {
+            "Datatype": datatype,
+            "ID": next(self._property_ids),
+            "Name": name.lower(),
+            "NameSpace": namespace,
+        }
+        self.properties[row["Name"]] = row
+        return row
+
+    def remove_property(self, name: str) -> None:
+        del self.properties[name]
+        for values in self.values.values():
+            values.pop(name, None)
+
+    def add_list(self, name: str) -> int:
+        list_id = next(self._list_ids)
+        self.lists[list_id] = {
+            "Address": f"list{list_id}",
+            "CreatedAt": now_rfc3339(),
+            "ID": list_id,
+            "IsDeleted": False,
+            "Name": name,
+        }
+        self._by_list[list_id] = {}
+        return list_id
+
+    def recipient_id(self, contact_id: int, list_id: int) -> int | None:
+        """The contact's row on a list; None when it is not on it."""
+        return self._by_list[list_id].get(contact_id)
+
+    def on_list(self, list_id: str | int) -> Iterator[int]:
+        """The `listrecipient` ids of a list, none if there is no such list."""
+        return iter(self.members(list_id).values())
+
+    def members(self, list_id: str | int) -> Mapping[int, int]:
+        """Contact id to `listrecipient` id of a list; empty if there is none."""
+        named = str(list_id)
+        return self._by_list.get(int(named) if named.isdecimal() else 0, {})
+
+    def on_lists(self, contact_id: int) -> Iterator[int]:
+        """The `listrecipient` ids of a contact."""
+        return iter(self._by_contact.get(contact_id, {}).values())
+
+    def add_recipient(self, contact_id: int, list_id: int, unsubscribed: bool) -> Row:
+        row: Row = {
+            "ContactID": contact_id,
+            "ID": next(self._recipient_ids),
+            "IsActive": True,
+            "IsUnsubscribed": unsubscribed,
+            "ListID": list_id,
+            "SubscribedAt": now_rfc3339(),
+            "UnsubscribedAt": now_rfc3339() if unsubscribed else "",
+        }
+        self.recipients[row["ID"]] = row
+        self._by_list[list_id][contact_id] = row["ID"]
+        self._by_contact.setdefault(contact_id, {})[list_id] = row["ID"]
+        return row
+
+    def change_recipient(self, recipient_id: int, unsubscribed: bool) -> bool:
+        """Subscribe again or unsubscribe.
+
+        Returns:
+            whether anything is different now.
+        """
+        row = self.recipients[recipient_id]
+        if row["IsUnsubscribed"] == unsubscribed:
+            return False
+        field = "UnsubscribedAt" if unsubscribed else "SubscribedAt"
+        row |= {"IsUnsubscribed": unsubscribed, "UnsubscribedAt": ""}
+        row[field] = now_rfc3339()
+        return True
+
+    def remove_recipient(self, recipient_id: int) -> None:
+        """Take a contact off a list; that it had unsubscribed is forgotten."""
+        row = self.recipients.pop(recipient_id)
+        del self._by_list[row["ListID"]][row["ContactID"]]
+        del self._by_contact[row["ContactID"]][row["ListID"]]
+
+    def act(self, action: str, contact_id: int, list_id: int) -> None:
+        """Do what `managecontact` calls an Action.
+
+        `addforce` subscribes again who had unsubscribed, `addnoforce` leaves them out;
+        `unsub` also puts a stranger on the list, unsubscribed.
+        """
+        known = self.recipient_id(contact_id, list_id)
+        if known is None and action != "remove":
+            self.add_recipient(contact_id, list_id, unsubscribed=action == "unsub")
+        elif known is not None and action == "remove":
+            self.remove_recipient(known)
+        elif known is not None and action != "addnoforce":
+            self.change_recipient(known, unsubscribed=action == "unsub")

@@ -1,0 +1,56 @@
+"""Mailjet's manner at the door: Basic auth, no rate headers, no trace ids."""
+
+from base64 import b64encode
+
+from pipeline.sandbox.limits import Allowance
+from pipeline.sandbox.mailjet.account import Account
+from pipeline.sandbox.mailjet.errors import error
+from pipeline.sandbox.wire import Answer, Call, Refusal
+
+API_KEY = "sandbox-key"
+SECRET_KEY = "sandbox-secret"  # noqa: S105 - opens nothing but this sandbox
+CREDENTIALS = "Basic " + b64encode(f"{API_KEY}:{SECRET_KEY}".encode()).decode()
+
+
+class MailjetFront:
+    """Checks callers; answers go out as the endpoints made them."""
+
+    name = "mailjet"
+    failures = {  # noqa: RUF012 - a table that nobody changes
+        "500": (500, "Unexpected database error during GET"),
+        "429": (429, "Too many requests"),
+        "token_revoked": (
+            401,
+            "API key authentication/authorization failure. You may be unauthorized to"
+            " access the API or your API key may be expired. Visit API keys management"
+            " section to check your keys.",
+        ),
+        "scope_missing": (401, "Operation not allowed"),
+    }
+    error = staticmethod(error)
+
+    def __init__(self, allowance: Allowance, account: Account) -> None:
+        self.allowance = allowance
+        self._account = account
+
+    def stop_at_edge(self, call: Call) -> Answer | None:
+        return None
+
+    def check(self, call: Call) -> None:
+        if call.headers.get("Authorization") != CREDENTIALS:
+            raise Refusal(error(*self.failures["token_revoked"]))
+
+    def identify(self, call: Call) -> None:
+        """Find the contact by the id or address in the path, or else in the body."""
+        if "contact" in call.params:
+            call.contact = self._account.contact_id(call.params["contact"])
+        elif call.body:
+            call.contact = self._account.contact_id_in(call.body)
+
+    def unrouted(self, call: Call, *, known_path: bool) -> Answer:
+        if known_path:
+            return error(405, "Method not allowed")
+        return error(404, "Object not found")
+
+    def dress(self, answer: Answer) -> None:
+        """Nothing to add: Mailjet documents no header that tells the rate."""

@@ -1,0 +1,53 @@
+"""What can be chosen at the start and changed while the sandbox runs."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from pipeline.sandbox.limits import parse_rate
+
+
+@dataclass
+class Settings:
+    """How the two vendors behave.
+
+    Args:
+        ghl_rate, mailjet_rate: such as `100/10`, calls per seconds, or `off`.
+        ghl_daily: GHL calls per UTC day.
+        window: `sliding` or `fixed`.
+        retry_after: whether a 429 says how long to wait (neither vendor documents it).
+        latency_ms: added to every answer.
+        allow_duplicates: whether the GHL location takes the same address twice.
+        tags_bump_date_updated: whether the tag endpoints count as an edit in GHL.
+        search_rows_carry_dnd: whether GHL's search rows hold `dndSettings`.
+        values_rewritten: Mailjet cuts text values to this many characters; None keeps.
+    """
+
+    ghl_rate: str = "100/10"
+    ghl_daily: int = 200_000
+    mailjet_rate: str = "100/10"
+    window: str = "sliding"
+    retry_after: bool = False
+    latency_ms: float = 0.0
+    allow_duplicates: bool = False
+    tags_bump_date_updated: bool = True
+    search_rows_carry_dnd: bool = True
+    values_rewritten: int | None = None
+
+    def __post_init__(self) -> None:
+        parse_rate(self.ghl_rate)
+        parse_rate(self.mailjet_rate)
+        if self.window not in {"sliding", "fixed"}:
+            raise ValueError(f"window is sliding or fixed, not {self.window}")
+
+    def change(self, changes: dict[str, Any]) -> None:
+        """Set some fields.
+
+        Raises:
+            ValueError: a name or a value is unknown; nothing was changed.
+        """
+        known = {field.name for field in fields(self)}
+        if unknown := changes.keys() - known:
+            raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
+        Settings(**{**asdict(self), **changes})
+        for name, value in changes.items():
+            setattr(self, name, value)

@@ -1,0 +1,81 @@
+"""Everything the sandbox holds, made and joined in one place."""
+
+from pipeline.sandbox.calls import CallLog
+from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.gateway import Gateway
+from pipeline.sandbox.ghl import contacts, listings, places, search
+from pipeline.sandbox.ghl.front import GhlFront
+from pipeline.sandbox.ghl.location import Location
+from pipeline.sandbox.limits import Allowance, parse_rate
+from pipeline.sandbox.mailjet import contacts as people
+from pipeline.sandbox.mailjet import lists, properties, recipients
+from pipeline.sandbox.mailjet.account import Account
+from pipeline.sandbox.mailjet.front import MailjetFront
+from pipeline.sandbox.seed.people import furnish
+from pipeline.sandbox.seed.subscribers import subscribe
+from pipeline.sandbox.settings import Settings
+from pipeline.sandbox.wire import Routes
+
+WINDOW_WITHOUT_RATE_SECONDS = 10.0
+
+
+class World:
+    """Two vendors, their settings, faults and the log of calls.
+
+    Args:
+        contacts: how many people to invent in GHL.
+        list_id: the Mailjet list that was made for them.
+    """
+
+    def __init__(self, settings: Settings, *, contacts: int, seed: int) -> None:
+        self.settings = settings
+        self.log = CallLog()
+        self.faults = Faults(seed)
+        self.location = Location(settings, self.faults, seed)
+        self.account = Account(settings, self.faults)
+        self._allowances = {"ghl": Allowance(None), "mailjet": Allowance(None)}
+        self.apply_limits()
+        furnish(self.location, contacts, seed)
+        self.list_id = subscribe(self.account, self.location.book.rows.values(), seed)
+
+    def apply_limits(self) -> None:
+        """Let the vendors work by the settings' rates, window and quota."""
+        settings = self.settings
+        sliding = settings.window == "sliding"
+        rate, daily = parse_rate(settings.ghl_rate), settings.ghl_daily
+        self._allowances["ghl"].change(rate, sliding=sliding, daily=daily)
+        rate = parse_rate(settings.mailjet_rate)
+        self._allowances["mailjet"].change(rate, sliding=sliding, daily=None)
+
+    def windows(self) -> dict[str, float]:
+        """Each vendor's window in seconds."""
+        return {
+            vendor: allowance.rate.seconds
+            if allowance.rate
+            else WINDOW_WITHOUT_RATE_SECONDS
+            for vendor, allowance in self._allowances.items()
+        }
+
+    def ghl(self) -> Gateway[Location]:
+        """GHL's door."""
+        tables = (contacts.routes, listings.routes, places.routes, search.routes)
+        return Gateway(
+            GhlFront(self._allowances["ghl"]),
+            Routes[Location]().joined(tables),
+            self.location,
+            settings=self.settings,
+            faults=self.faults,
+            log=self.log,
+        )
+
+    def mailjet(self) -> Gateway[Account]:
+        """Mailjet's door."""
+        tables = (people.routes, properties.routes, lists.routes, recipients.routes)
+        return Gateway(
+            MailjetFront(self._allowances["mailjet"], self.account),
+            Routes[Account](fold_case=True).joined(tables),
+            self.account,
+            settings=self.settings,
+            faults=self.faults,
+            log=self.log,
+        )
