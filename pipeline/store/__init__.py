@@ -1,0 +1,1 @@
+"""What lives in Redis: every key name and every script is made here."""

@@ -1,0 +1,82 @@
+-- Learn from an answer; what the vendor did not say is -1. Returns {freeze, explained}: how
+-- long nobody may call, and the lowest Remaining that calls we know of explain (-1: no limit
+-- was named). ARGV[3] HTTP status; ARGV[4] Max; ARGV[5] its window; ARGV[6] Remaining;
+-- ARGV[7] Daily-Remaining; ARGV[8] Retry-After; windows and waits in microseconds.
+local status, max, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local remaining, daily = tonumber(ARGV[6]), tonumber(ARGV[7])
+local retry_after = tonumber(ARGV[8])
+local b = open(false)
+
+-- After one whole window nothing that was called before counts any more.
+local function clear_at() return math.max(b.next, now + window_of(b) + ARRIVAL) end
+
+local function learn_limit()
+  local before = ceiling(b)
+  b.max, b.window = max, window > 0 and window or window_of(b)
+  if ceiling(b) == before then return end
+  b.held = 0 -- where the last 429 struck was measured against another limit
+  if ceiling(b) < before then return end
+  -- A lower limit holds for the calls already made too: they are paid for at its pace.
+  local paid_at = now + own_calls(b, now + AHEAD) * pace(b)
+  b.next = math.min(math.max(b.next, paid_at), clear_at())
+end
+
+-- Somebody else's calls count once, for as long as the vendor remembers them.
+local function learn_remaining()
+  local others = now < (b.others_until or 0) and b.others or 0
+  local explained = max - own_calls(b, now + AHEAD) - others
+  if remaining < 0 or remaining >= explained then return explained end
+  local more = explained - remaining
+  b.others, b.others_until = others + more, now + window_of(b)
+  b.next = math.min(math.max(b.next, now) + more * pace(b), clear_at())
+  return remaining
+end
+
+local function learn_daily()
+  b.daily = daily
+  b.spent = nil
+  redis.call('HDEL', KEY, 'spent')
+  if daily > 0 then return end
+  local wait = math.min(DAY - now % DAY, PROBE_DAILY)
+  if status == 429 and retry_after >= 0 then wait = retry_after end
+  b.spent = now + wait
+end
+
+-- Half the level, or just below where it struck, whichever is less. Our own count says
+-- where that was, unless it is so small that the refusal must have another cause.
+local function strike()
+  local full = (window_of(b) + ARRIVAL) / ceiling(b) + 1
+  local accepted = own_calls(b, now) - 1
+  b.struck = b.level
+  if accepted >= CREDIBLE * b.level * full then
+    b.struck = math.min(b.level, accepted / full)
+  end
+  if now >= b.held then
+    local again = b.hold and now < b.held + b.hold
+    b.hold = again and math.min(2 * b.hold, HOLD_MAX) or HOLD
+  end
+  local floor = math.min(1, ceiling(b) / (window_of(b) + ARRIVAL))
+  b.level = math.max(floor, math.min(b.level / 2, b.struck * BELOW_STRIKE))
+end
+
+local function freeze()
+  b.frozen = math.max(b.frozen, now + (retry_after >= 0 and retry_after or window_of(b)))
+  if now >= b.deaf then
+    strike()
+    b.deaf = now + INCIDENT
+    b.held = b.frozen + b.hold
+  end
+  b.deaf = math.max(b.deaf, b.frozen)
+  b.grown = b.frozen
+end
+
+local explained = -1
+if max > 0 then
+  learn_limit()
+  explained = learn_remaining()
+end
+if daily >= 0 then learn_daily() end
+-- A refusal for the day says nothing about the moment's rate.
+if status == 429 and daily ~= 0 then freeze() end
+save(b)
+return { math.max(0, b.frozen - now), explained }

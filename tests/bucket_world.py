@@ -1,0 +1,154 @@
+"""A world in which buckets need no waiting: real server and scripts, made-up time.
+
+`World.now` is true time in seconds, what a monotonic clock shows. Redis' clock is true
+time plus an offset that a test may change. Clients are generators that yield pauses.
+"""
+
+import heapq
+import itertools
+from bisect import bisect_right
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+from unittest import mock
+
+from redis import Redis
+
+from pipeline.config import Rate
+from pipeline.errors import BudgetSpent
+from pipeline.permit import Lane, Permit
+from pipeline.store import bucket as bucket_module
+from pipeline.store.bucket import ARRIVAL_SECONDS, TOKEN_LIFE_SECONDS, Bucket
+
+START = 1_700_000_000.0  # 2023-11-14T22:13:20Z, Redis' clock when a world begins
+LEG_SECONDS = 0.01  # the slowest way to Redis or back
+CLOCK_KEY = "test:clock"
+TEST_CLOCK = f"""
+local clock = redis.call('HMGET', '{CLOCK_KEY}', 'now', 'life')
+local now, life = tonumber(clock[1]), clock[2]
+"""
+
+Pauses = Iterator[float]
+
+
+class WorldRedis(Redis):
+    """Runs every script at the world's time, some of them twice as redis-py may."""
+
+    world: "World"
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        if args[0] != "EVALSHA":
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        world = self.world
+        world.asks += 1
+        world.now += world.random.uniform(0, world.leg)
+        runs = 1 + (world.random.random() < world.replays)
+        with self.pipeline(transaction=False) as pipe:
+            pipe.hset(CLOCK_KEY, "now", str(world.redis_micros()))
+            pipe.hset(CLOCK_KEY, "life", world.life)
+            for _ in range(runs):
+                pipe.execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            answer = pipe.execute()[-1]
+        world.now += world.random.uniform(0, world.leg)
+        return answer
+
+
+class World:
+    """Time, a server without keys and the calls that arrived at a vendor.
+
+    Args:
+        leg: longest way to Redis or back, in seconds.
+        replays: share of the scripts that run twice.
+        late: by how many seconds a sleeper may wake too late.
+    """
+
+    def __init__(
+        self,
+        redis: WorldRedis,
+        seed: int = 0,
+        *,
+        leg: float = 0.0,
+        replays: float = 0.0,
+        late: float = 0.0,
+    ) -> None:
+        self.redis, self.random = redis, Random(seed)
+        self.leg, self.replays, self.late = leg, replays, late
+        self.now, self.offset, self.lives = 0.0, 0.0, 0
+        self.asks = 0
+        self.arrivals: list[float] = []
+        self._events: list[tuple[float, int, Pauses]] = []
+        self._order = itertools.count()
+        redis.world = self
+        redis.flushdb()
+
+    @property
+    def life(self) -> str:
+        return f"life{self.lives}"
+
+    def redis_micros(self) -> int:
+        return round((START + self.now + self.offset) * 1_000_000)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def bucket(self, rate: Rate, **options: Any) -> Bucket:
+        with mock.patch.object(bucket_module, "REDIS_CLOCK", TEST_CLOCK):
+            return Bucket(
+                self.redis,
+                "test:bucket",
+                rate,
+                sleep=self.sleep,
+                clock=lambda: self.now,
+                **options,
+            )
+
+    def wait_of(self, bucket: Bucket, lane: Lane = Lane.LIVE) -> float:
+        """Seconds that one call waits for its token, however long."""
+        start = self.now
+        while True:
+            try:
+                bucket.take(Permit(lane))
+            except BudgetSpent as spent:
+                self.now += spent.wait_seconds
+            else:
+                return self.now - start
+
+    def start(self, pauses: Pauses, after: float = 0.0) -> None:
+        heapq.heappush(self._events, (self.now + after, next(self._order), pauses))
+
+    def run(self, until: float) -> None:
+        """Let everybody who was started go on until then."""
+        while self._events and self._events[0][0] <= until:
+            due, _, pauses = heapq.heappop(self._events)
+            self.now = max(self.now, due)
+            pause = next(pauses, None)
+            if pause is not None:
+                self.start(pauses, pause)
+        self.now = max(self.now, until)
+
+    def tokens(self, bucket: Bucket, permit: Permit) -> Pauses:
+        """Wait for one token as `take` does, but never give up."""
+        while True:
+            try:
+                for pause in bucket.pauses(permit):
+                    # Extremes break a law sooner than averages.
+                    yield pause + self.random.choice((0.0, self.late))
+            except BudgetSpent as spent:
+                yield spent.wait_seconds + 0.001
+            else:
+                return
+
+    def caller(self, bucket: Bucket, lane: Lane, think: float = 0.0) -> Pauses:
+        """Call for ever; a call arrives up to 0.09 s after its token was used."""
+        network = ARRIVAL_SECONDS - TOKEN_LIFE_SECONDS
+        while True:
+            yield from self.tokens(bucket, Permit(lane))
+            self.arrivals.append(self.now + self.random.choice((0.0, network)))
+            yield self.random.uniform(0, think)
+
+
+def fullest_window(arrivals: list[float], seconds: float) -> int:
+    """The most calls that any window of this length holds, both ends included."""
+    times = sorted(arrivals)
+    ends = (bisect_right(times, first + seconds) for first in times)
+    return max((end - i for i, end in enumerate(ends)), default=0)

@@ -1,0 +1,272 @@
+"""Leases, patience, the day and lost answers: everything in one script call."""
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from pipeline.config import Rate
+from pipeline.errors import BudgetSpent, LeaseLost
+from pipeline.permit import Lane, Lease, Permit
+from pipeline.store.bucket import Bucket
+from tests.bucket_world import START, World, WorldRedis
+from tests.valkey import Valkey
+
+RATE = Rate(100, 10.0)
+LEASED, TOKENS = LEASE_KEYS = ("test:leased", "test:tokens")
+DAY = "test:bucket:day:20231114"
+MIDNIGHT = 1_700_006_400.0 - START  # the world begins at 22:13:20 UTC
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[WorldRedis]:
+    with Valkey() as server, WorldRedis.from_url(server.url) as redis:
+        yield redis
+
+
+@pytest.fixture
+def world(redis) -> World:
+    world = World(redis)
+    redis.zadd(LEASED, {"c1": 0})
+    redis.hset(TOKENS, "c1", "7")
+    return world
+
+
+@pytest.fixture
+def bucket(world) -> Bucket:
+    bucket = world.bucket(RATE, lease_keys=LEASE_KEYS)
+    world.wait_of(bucket)
+    return bucket
+
+
+def leased(lane: Lane = Lane.BULK, *, calls: int = 0, token: int = 7) -> Permit:
+    return Permit(lane, Lease("default", "c1", token, lane), calls)
+
+
+def test_a_token_is_counted_in_the_permit_and_in_the_day(world, bucket, redis):
+    permit = leased()
+    bucket.take(permit)
+    bucket.take(permit)
+
+    assert permit.calls == 2
+    assert bucket.state().used_today == int(redis.get(DAY)) == 3
+    assert 0 < redis.ttl(DAY) <= 2 * 86_400
+
+
+def test_a_free_token_costs_one_round_trip(world, bucket):
+    world.now += 1.0
+    before = world.asks
+    bucket.take(leased())
+
+    assert world.asks == before + 1
+
+
+def test_taking_renews_the_lease_from_the_moment_of_the_token(world, bucket, redis):
+    world.now += 1.0
+    bucket.take(leased())
+    asked = world.now
+    wait = world.wait_of(bucket, Lane.LIVE)
+    bucket.take(leased())
+
+    expiry = redis.zscore(LEASED, "c1") / 1000 - START
+    assert expiry == pytest.approx(asked + 2 * wait + 30.0, abs=0.01)
+
+
+def test_every_ask_of_a_waiting_contact_renews_its_lease(world, bucket, redis):
+    bucket.learn(429, {}, 8.0)
+    pauses = bucket.pauses(leased(calls=1))
+    told = next(pauses)
+
+    assert told == pytest.approx(7.7)
+    assert redis.zscore(LEASED, "c1") / 1000 - START == pytest.approx(
+        world.now + told + 30.0, abs=0.01
+    )
+
+
+@pytest.mark.parametrize("loss", ["newer token", "no token", "not leased"])
+def test_a_lost_lease_gets_no_token_and_is_not_renewed(world, bucket, redis, loss):
+    if loss == "newer token":
+        redis.hset(TOKENS, "c1", "8")
+    elif loss == "no token":
+        redis.hdel(TOKENS, "c1")
+    else:
+        redis.zrem(LEASED, "c1")
+    score, permit = redis.zscore(LEASED, "c1"), leased()
+    with pytest.raises(LeaseLost):
+        bucket.take(permit)
+
+    assert permit.calls == 0
+    assert redis.zscore(LEASED, "c1") == score
+    assert bucket.state().used_today == 1
+
+
+def test_a_lease_lost_while_waiting_is_noticed_before_the_next_token(
+    world, bucket, redis
+):
+    bucket.learn(429, {}, 8.0)
+    pauses = bucket.pauses(leased(calls=1))
+    world.now += next(pauses)
+    redis.hset(TOKENS, "c1", "8")
+    with pytest.raises(LeaseLost):
+        next(pauses)
+
+
+@pytest.mark.parametrize(
+    ("permit", "patience"),
+    [
+        (leased(), 2.0),
+        (leased(calls=1), 10.0),
+        (leased(Lane.LIVE), 10.0),
+        (Permit(Lane.BULK), 10.0),
+    ],
+)
+def test_patience_ends_in_budget_spent_without_a_call(world, bucket, permit, patience):
+    ahead = 2.0 if permit.lane is Lane.LIVE else 0.3
+    calls = permit.calls
+    bucket.learn(429, {}, patience + ahead - 0.5)
+    start = world.now
+    bucket.take(permit)
+    waited = world.now - start
+    world.now += 30.0
+    bucket.learn(429, {}, patience + ahead + 0.5)
+    with pytest.raises(BudgetSpent) as spent:
+        bucket.take(
+            permit if permit.lease is None else leased(permit.lane, calls=calls)
+        )
+
+    assert waited <= patience + ahead
+    assert spent.value.wait_seconds == pytest.approx(patience + 0.5)
+    assert not spent.value.daily
+
+
+def test_a_token_more_than_100_ms_past_its_moment_is_taken_anew(world, bucket):
+    bucket.take(Permit(Lane.LIVE))
+    pauses = bucket.pauses(Permit(Lane.LIVE))
+    world.now += next(pauses) + 0.11
+    used = bucket.state().used_today
+    for pause in pauses:
+        world.now += pause
+
+    assert bucket.state().used_today == used + 1
+
+
+def test_a_late_answer_counts_from_when_it_was_asked_for(world, bucket):
+    world.now += 1.0
+    world.leg = 0.3
+    world.random.uniform = lambda low, high: high
+    used = bucket.state().used_today
+    with pytest.raises(BudgetSpent):
+        bucket.take(leased())
+
+    assert bucket.state().used_today > used
+
+
+def test_a_replayed_take_wastes_a_token_and_is_granted_once(world, bucket):
+    world.replays = 1.0
+    permit = leased()
+    start = world.now
+    bucket.take(permit)
+    world.replays = 0.0
+    bucket.take(permit)
+
+    assert permit.calls == 2
+    assert bucket.state().used_today == 4
+    assert world.now - start >= 2 * 10.19 / 99
+
+
+def test_beyond_the_days_calls_nothing_is_granted_until_utc_midnight(world):
+    bucket = world.bucket(RATE, daily=3)
+    for _ in range(3):
+        bucket.take(Permit(Lane.CONSENT))
+    with pytest.raises(BudgetSpent) as spent:
+        bucket.take(Permit(Lane.CONSENT))
+
+    assert spent.value.daily
+    assert spent.value.wait_seconds == pytest.approx(MIDNIGHT - world.now, abs=0.2)
+    world.now += spent.value.wait_seconds
+    bucket.take(Permit(Lane.CONSENT))
+    assert bucket.state().used_today == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "wait"), [(200, None, 900.0), (429, 4000.0, 4000.0)]
+)
+def test_a_day_that_the_vendor_calls_spent_is_spent_but_not_a_slower_rate(
+    world, bucket, status, retry_after, wait
+):
+    pace = bucket.state().calls_per_second
+    said = {"X-RateLimit-Daily-Remaining": "0"}
+    bucket.learn(status, said, retry_after)
+    with pytest.raises(BudgetSpent) as spent:
+        bucket.take(leased())
+
+    assert spent.value.daily
+    assert spent.value.wait_seconds == pytest.approx(wait)
+    assert bucket.state().daily_remaining == 0
+    assert bucket.state().calls_per_second == pace
+
+
+def test_a_day_that_the_vendor_gives_anew_is_used_at_once(world, bucket):
+    bucket.learn(200, {"X-RateLimit-Daily-Remaining": "0"}, None)
+    bucket.learn(200, {"X-RateLimit-Daily-Remaining": "10000"}, None)
+    bucket.take(leased())
+
+    assert bucket.state().daily_remaining == 10_000
+
+
+@pytest.mark.parametrize(
+    ("unix", "day"),
+    [
+        (951_782_400, "20000229"),
+        (1_709_164_800, "20240229"),
+        (1_735_689_599, "20241231"),
+        (1_735_689_600, "20250101"),
+        (4_107_542_400, "21000301"),
+    ],
+)
+def test_the_day_of_a_token_is_the_utc_day_of_its_moment(world, redis, unix, day):
+    world.offset = unix - START
+    bucket = world.bucket(RATE)
+    redis.hset("test:bucket", mapping={"life": world.life, "seen": 1, "next": 1})
+    bucket.take(Permit(Lane.BULK))
+
+    assert redis.get(f"test:bucket:day:{day}") == b"1"
+
+
+def test_the_state_of_a_new_bucket_is_its_configured_rate(world):
+    state = world.bucket(RATE, daily=5).state()
+
+    assert state.calls_per_second == pytest.approx(99 / 10.19, rel=1e-3)
+    assert state.frozen_until is None
+    assert (state.used_today, state.daily_remaining, state.used_in_window) == (
+        0,
+        None,
+        0,
+    )
+
+
+def test_the_state_counts_the_window_and_names_the_end_of_a_freeze(world, bucket):
+    for _ in range(30):
+        world.wait_of(bucket)
+    bucket.learn(429, {}, 60.0)
+    state = bucket.state()
+
+    assert 30 <= state.used_in_window <= 32
+    assert state.frozen_until == pytest.approx(START + world.now + 60.0)
+
+
+def test_without_redis_nothing_is_granted_and_an_answer_is_not_lost():
+    with Valkey() as server, Redis.from_url(server.url, retry=None) as redis:
+        bucket = Bucket(redis, "test:bucket", RATE)
+        server.kill()
+
+        bucket.learn(429, {}, None)
+        with pytest.raises(RedisError):
+            bucket.take(Permit(Lane.BULK))
+
+
+def test_after_a_restart_everything_reserved_before_is_waited_for(world, bucket):
+    world.lives += 1
+
+    assert world.wait_of(bucket) >= 2.0
