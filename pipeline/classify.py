@@ -1,0 +1,270 @@
+"""One answer of a vendor in, its data or one of our errors out; pure.
+
+All knowledge of how the two vendors say *no* is here: statuses, texts and the shapes
+of error bodies. No machine-readable code exists for most of it, so texts are matched.
+What follows from an error is none of this module's business (`pipeline/retry.py`).
+"""
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from pipeline import redaction
+from pipeline.errors import (
+    Ambiguous,
+    BadPayload,
+    NotFound,
+    PermanentError,
+    RateLimited,
+    Reach,
+    Rejected,
+    Unauthorized,
+    VendorDown,
+    VendorError,
+)
+
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+_Error = TypeVar("_Error", bound=VendorError)
+
+# "Contact not found for id:X", "Contact with id X not found", the same for a business:
+# GHL answers 400 to an id that it does not know (measured 2026-09).
+_GHL_NOT_FOUND = re.compile(
+    r"^\W*(contact|business|location|task|note)\b"
+    r"(?: with id \S+| id \S+)?\W+(?:was |is |does )?(?:not found|not exist)",
+    re.IGNORECASE,
+)
+# What a missing property or list looks like in Mailjet's 400 (guides/_newsletter.md,
+# mailjet/mailjet-apiv3-nodejs#293, read 2026-11): nobody's sync can work until `setup`.
+_MAILJET_SETUP_MISSING = re.compile(
+    r"not defined|invalid key name|object properties invalid|listid missing"
+)
+# GHL's words, then Mailjet's, in the order in which they are worth reading.
+_WORD_KEYS = ("message", "error_description", "ErrorMessage", "ErrorInfo")
+_MESSAGE_KEYS = {*_WORD_KEYS, "error", "statusCode", "StatusCode"}
+# What a list or a location is to us: part of the settings, not of a contact.
+_BELONGS_TO_CONNECTION = re.compile(r"/contactslist/|/locations/")
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """An answer that is no success, with the words found in it.
+
+    Args:
+        spoken: the body was the vendor's own JSON, not a page of some proxy.
+        duplicate_of: GHL's `meta.contactId`.
+    """
+
+    vendor: str
+    route: str
+    status: int
+    words: str
+    trace_id: str
+    spoken: bool
+    duplicate_of: str | None
+
+    def become(
+        self,
+        error: type[_Error],
+        *,
+        reach: Reach | None = None,
+        detail: str | None = None,
+    ) -> _Error:
+        return error(
+            self.vendor,
+            self.route,
+            self.status,
+            redaction.redact(self.words) if detail is None else detail,
+            trace_id=self.trace_id,
+            reach=reach,
+        )
+
+
+def classify(
+    vendor: str,
+    route: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    writes: bool,
+) -> Any:
+    """What an answer holds, None where it is empty (204, 304).
+
+    Args:
+        route: method and template, such as `GET /contacts/:contactId`.
+        headers: case-insensitive.
+        writes: whether the call changes something: what its lost answer means.
+
+    Raises:
+        RateLimited: 429; wait `retry_after_seconds`.
+        VendorDown: 5xx, or an answer that no working vendor sends; again later.
+        Ambiguous: a write that may have been carried out; look before trying again.
+        Unauthorized: 401, 403; the credential, for the whole connection.
+        NotFound: 404, or GHL's 400 that says so; a missing list reaches the connection.
+        Rejected: any other 4xx; `duplicate_of` is set where GHL names the contact that
+            exists; a Mailjet property that is not defined reaches the connection.
+        BadPayload: a redirect, or a 404 that is not the vendor's: a wrong base URL.
+
+    Source: https://github.com/GoHighLevel/highlevel-api-docs (common schemas, issues),
+        https://dev.mailjet.com/email/reference/overview/errors/, read 2026-11.
+    """
+    if 200 <= status < 300:
+        return _data(vendor, route, status, body, writes=writes)
+    if status == 304:
+        return None
+    refusal = _read_refusal(vendor, route, status, body)
+    if status == 429:
+        raise RateLimited(
+            vendor,
+            route,
+            detail=redaction.redact(refusal.words),
+            trace_id=refusal.trace_id,
+            retry_after_seconds=retry_after_seconds(headers),
+        )
+    if status < 400:
+        detail = "redirects are not followed; check the base URL"
+        raise refusal.become(BadPayload, reach=Reach.CONNECTION, detail=detail)
+    if status >= 500 or status in {408, 425}:
+        # 503 and the two below 500 say that nothing was done; other failures may come
+        # after the work, as GHL's own reports show (highlevel-api-docs#64).
+        undone = status in {408, 425, 503} or not writes
+        raise refusal.become(VendorDown if undone else Ambiguous)
+    if status in {401, 403}:
+        raise _forbidden(refusal)
+    if status == 404:
+        raise _not_found(refusal)
+    raise _rejection(refusal)
+
+
+def retry_after_seconds(
+    headers: Mapping[str, str], *, now: float | None = None
+) -> float | None:
+    """How long `Retry-After` asks to wait: 0-3600 s, None without a usable header.
+
+    Args:
+        headers: case-insensitive; the value is seconds or an HTTP date (RFC 9110).
+        now: seconds since 1970 UTC; None is the present.
+    """
+    text = headers.get("Retry-After")
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text).timestamp()
+        except (ValueError, OverflowError):
+            return None
+        seconds = moment - (time.time() if now is None else now)
+    if not math.isfinite(seconds):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+
+
+def lost(vendor: str, route: str, detail: str, *, writes: bool) -> VendorError:
+    """The error for an answer that never came whole: a write may have been done."""
+    return (Ambiguous if writes else VendorDown)(vendor, route, None, detail)
+
+
+def _data(vendor: str, route: str, status: int, body: bytes, *, writes: bool) -> Any:
+    if not body or body.isspace():
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        detail = "the body is not JSON"
+    raise (Ambiguous if writes else VendorDown)(vendor, route, status, detail)
+
+
+def _read_refusal(vendor: str, route: str, status: int, body: bytes) -> _Refusal:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        said = None
+    spoken = isinstance(said, dict) and not _MESSAGE_KEYS.isdisjoint(said)
+    if not isinstance(said, dict):
+        said = {"message": _page(body)}
+    meta = said.get("meta")
+    return _Refusal(
+        vendor,
+        route,
+        status,
+        words="; ".join(
+            filter(None, (_flat(said[key]) for key in _WORD_KEYS if key in said))
+        ),
+        trace_id=redaction.trace_id(said.get("traceId") or said.get("ErrorIdentifier")),
+        spoken=spoken,
+        duplicate_of=_flat(meta.get("contactId")) if isinstance(meta, dict) else None,
+    )
+
+
+def _page(body: bytes) -> str:
+    if not body.lstrip().startswith(b"<"):
+        return body[:4_000].decode("utf-8", "replace")
+    return "an HTML page, error 1010" if b"1010" in body else "an HTML page"
+
+
+def _flat(value: object, depth: int = 4) -> str:
+    """The words of a message that is a string here, a list or an object there."""
+    if isinstance(value, str):
+        return value
+    if depth and isinstance(value, list):
+        return "; ".join(_flat(item, depth - 1) for item in value[:20])
+    if depth and isinstance(value, dict):
+        return "; ".join(
+            f"{key}: {_flat(item, depth - 1)}" for key, item in value.items()
+        )
+    return "" if value is None or isinstance(value, list | dict) else str(value)
+
+
+def _forbidden(refusal: _Refusal) -> PermanentError:
+    words = refusal.words.lower()
+    if refusal.vendor == "mailjet" and "operation not allowed" in words:
+        # Mailjet's 401 for `DELETE /v3/REST/contact` has nothing to do with the key
+        # (mailjet-apiv3-php#98, read 2026-11).
+        return refusal.become(Rejected)
+    if "scope" in words or "user type mismatch" in words:
+        why = "the token lacks a scope"
+    elif "access to this location" in words:
+        why = "the token belongs to another location"
+    elif "1010" in words:
+        why = "refused at the edge (Cloudflare 1010)"
+    else:
+        why = "the credential is refused"
+    detail = f"{why}: {redaction.redact(refusal.words)}"
+    return refusal.become(Unauthorized, detail=detail[: redaction.MAX_CHARACTERS])
+
+
+def _not_found(refusal: _Refusal) -> PermanentError:
+    if not refusal.spoken or refusal.words.startswith("Cannot "):
+        # A proxy's page or a router's "Cannot GET /x" says nothing about a contact;
+        # taken for one it would make everybody look deleted.
+        detail = "no such route; check the base URL"
+        return refusal.become(BadPayload, reach=Reach.CONNECTION, detail=detail)
+    return refusal.become(NotFound, reach=_reach_of_missing(refusal.route))
+
+
+def _rejection(refusal: _Refusal) -> PermanentError:
+    if refusal.vendor == "ghl" and refusal.status == 400:
+        match = _GHL_NOT_FOUND.match(refusal.words)
+        # Only what the route addresses can be missing in that sense: an update may be
+        # refused because of a business that does not exist.
+        if match and match[1].lower() in refusal.route.lower():
+            return refusal.become(NotFound, reach=_reach_of_missing(refusal.route))
+    reach = None
+    words = refusal.words.lower()
+    if refusal.vendor == "mailjet" and _MAILJET_SETUP_MISSING.search(words):
+        only_type = "type does not match" in words and "not defined" not in words
+        reach = Reach.CONTACT if only_type else Reach.CONNECTION
+    error = refusal.become(Rejected, reach=reach)
+    error.duplicate_of = refusal.duplicate_of
+    return error
+
+
+def _reach_of_missing(route: str) -> Reach | None:
+    return Reach.CONNECTION if _BELONGS_TO_CONNECTION.search(route) else None

@@ -1,0 +1,1 @@
+"""GoHighLevel: its calls and its records, and nothing of Mailjet."""

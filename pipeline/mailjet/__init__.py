@@ -1,0 +1,1 @@
+"""Mailjet: its calls and its records, and nothing of GoHighLevel."""

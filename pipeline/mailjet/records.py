@@ -1,0 +1,77 @@
+"""What Mailjet's calls give back, beside `pipeline.sync.contact.Subscriber`."""
+
+from dataclasses import dataclass
+
+from pipeline.sync.contact import Subscriber
+
+
+@dataclass(frozen=True)
+class SubscriberPage:
+    """One page of an offset listing.
+
+    Rows may move while a listing is read, and a faulty server may answer one page for
+    ever (mailjet-apiv3-nodejs#291): whoever pages looks for ids seen before.
+
+    Args:
+        next_offset: None when this was the last page.
+        bad_rows: ContactIDs of rows that could not be read, "" for a row without one.
+    """
+
+    subscribers: tuple[Subscriber, ...]
+    next_offset: int | None
+    bad_rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Property:
+    """A contact property as defined, not a value of it.
+
+    Args:
+        name: lower-case, as Mailjet keeps it.
+        datatype: `str`, `int`, `float`, `datetime` or `bool`.
+        namespace: `static` or `historic`.
+    """
+
+    id: int
+    name: str
+    datatype: str
+    namespace: str
+
+
+@dataclass(frozen=True)
+class ContactsList:
+    id: int
+    name: str
+    deleted: bool
+    subscriber_count: int | None
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """That a contact is, or was, in a list."""
+
+    id: int
+    contact_id: int
+    list_id: int
+    unsubscribed: bool
+
+
+@dataclass(frozen=True)
+class RecipientPage:
+    """As SubscriberPage; `bad_rows` holds ids of recipients."""
+
+    recipients: tuple[Recipient, ...]
+    next_offset: int | None
+    bad_rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class User:
+    """The owner of the key; name and address are left out on purpose.
+
+    Args:
+        warned_ratelimit_at: when Mailjet last warned of a limit, RFC 3339, "" if never.
+    """
+
+    id: int
+    warned_ratelimit_at: str

@@ -1,0 +1,255 @@
+"""One request to a vendor: paid for, sent once, ended in time, classified.
+
+Nothing here repeats a request, follows a redirect or keeps a cookie: every request on
+the wire has its own token, and `pipeline/retry.py` alone decides what follows.
+"""
+
+import copy
+import json
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from ssl import SSLCertVerificationError
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+import requests
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from pipeline.answer import Answer
+from pipeline.classify import classify, lost, retry_after_seconds
+from pipeline.errors import ConfigError, ReadOnly, Rejected
+from pipeline.permit import Permit
+from pipeline.transport import connections
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+LARGEST_ANSWER_BYTES = 20 * 1024 * 1024
+USER_AGENT = f"ghl-mailjet/{version('ghl-mailjet')}"
+
+QueryValue = str | int | bool
+OnCall = Callable[[str, str, int | None, float], None]
+_NOTHING: Mapping[str, Any] = {}
+_FRAMES = frozenset({"content-length", "transfer-encoding"})
+
+
+class Budget(Protocol):
+    """The shared allowance of one key of one vendor."""
+
+    def take(self, permit: Permit) -> None:
+        """Wait for one token, or raise BudgetSpent or LeaseLost."""
+
+    def learn(
+        self, status: int, headers: Mapping[str, str], retry_after_seconds: float | None
+    ) -> None:
+        """Adapt to what an answer says about the vendor's limits."""
+
+
+class ApiSession:
+    """Sends requests to one vendor with one credential, on one budget.
+
+    Safe to share between threads; `under` gives each contact's work its own permit.
+
+    Args:
+        vendor: `ghl` or `mailjet`, as errors and metrics call it.
+        headers: sent with every request beside `Accept` and `User-Agent`.
+        auth: user and password for HTTP Basic.
+        read_only: writes raise ReadOnly.
+        http: whose connections to share; None makes its own. The environment's proxy
+            and CA settings are read here, once: requests alone would read them at every
+            call, for 40 % of the CPU time of a call.
+        on_call: told vendor, `METHOD template`, status (None without an answer) and
+            seconds of each request; the wait for the token does not count.
+        timeouts: seconds to connect and seconds for the whole answer.
+
+    Raises:
+        ConfigError: a credential holds what no header can, such as a line break.
+    """
+
+    def __init__(
+        self,
+        vendor: str,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        budget: Budget,
+        permit: Permit,
+        read_only: bool,
+        http: requests.Session | None = None,
+        on_call: OnCall | None = None,
+        timeouts: tuple[float, float] = (CONNECT_SECONDS, ANSWER_SECONDS),
+    ) -> None:
+        self.vendor = vendor
+        self.permit = permit
+        self._base_url = base_url.rstrip("/")
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": USER_AGENT,
+            **(headers or {}),
+        }
+        if auth is not None:
+            secret = b64encode(":".join(auth).encode()).decode()
+            self._headers["Authorization"] = f"Basic {secret}"
+        _must_be_sendable(vendor, self._headers)
+        self._budget = budget
+        self._read_only = read_only
+        self._on_call = on_call
+        self._timeouts = timeouts
+        http = http or connections()
+        self._adapter = http.get_adapter(self._base_url)
+        self._environment: dict[str, Any] = dict(
+            http.merge_environment_settings(self._base_url, {}, True, None, None)
+        )
+
+    def under(self, permit: Permit) -> "ApiSession":
+        """The same session on behalf of `permit`; shares connections and budget."""
+        other = copy.copy(self)
+        other.permit = permit
+        return other
+
+    def send(
+        self,
+        method: str,
+        route: str,
+        *,
+        path: Mapping[str, str | int] = _NOTHING,
+        query: Mapping[str, QueryValue] | None = None,
+        json: object = None,
+        writes: bool | None = None,
+    ) -> Answer:
+        """Send exactly one request.
+
+        Args:
+            route: path template, such as `/contacts/:contactId`.
+            path: what fills the template, not yet encoded.
+            writes: whether it changes something; None means any method but GET does.
+
+        Raises:
+            ReadOnly: it would write; no token was taken.
+            BudgetSpent, LeaseLost: no token; nothing was sent.
+            VendorDown: no connection, or no whole answer to a read.
+            Ambiguous: no whole answer to a write, which may have been carried out.
+            VendorError: what `classify` says about the answer.
+        """
+        label = f"{method} {route}"
+        writes = method != "GET" if writes is None else writes
+        if writes and self._read_only:
+            raise ReadOnly(f"{self.vendor}: {label}: SYNC_MODE is read-only")
+        request = self._prepare(method, self._url(label, route, path, query), json)
+        self._budget.take(self.permit)
+        began = time.perf_counter()
+        response = None
+        try:
+            response = self._open(request, label, writes)
+            body = _read(response)
+        finally:
+            if self._on_call is not None:
+                status = None if response is None else response.status_code
+                self._on_call(self.vendor, label, status, time.perf_counter() - began)
+        return self._judge(response, body, label, writes)
+
+    def _url(
+        self,
+        label: str,
+        route: str,
+        path: Mapping[str, str | int],
+        query: Mapping[str, QueryValue] | None,
+    ) -> str:
+        segments = []
+        for segment in route.split("/"):
+            if segment.startswith(":"):
+                value = str(path[segment[1:]])
+                if value in {"", ".", ".."}:
+                    # It would address another resource: DELETE /contacts/ or worse.
+                    detail = f"not sent: no usable {segment[1:]}"
+                    raise Rejected(self.vendor, label, None, detail)
+                # Mailjet was seen to refuse an encoded @ (mailjet-apiv3-nodejs#300).
+                segment = quote(value, safe="@")
+            segments.append(segment)
+        url = self._base_url + "/".join(segments)
+        if not query:
+            return url
+        words = {
+            key: str(value).lower() if isinstance(value, bool) else value
+            for key, value in query.items()
+        }
+        return f"{url}?{urlencode(words, quote_via=quote)}"
+
+    def _prepare(self, method: str, url: str, payload: object) -> Any:
+        headers, body = self._headers, None
+        if payload is not None:
+            headers = {**headers, "Content-Type": "application/json"}
+            body = json.dumps(payload, separators=(",", ":")).encode()
+        request = requests.PreparedRequest()
+        request.prepare(method=method, url=url, headers=headers, data=body)
+        return request
+
+    def _open(
+        self, request: requests.PreparedRequest, label: str, writes: bool
+    ) -> requests.Response:
+        try:
+            return self._adapter.send(
+                request, timeout=self._timeouts, **self._environment
+            )
+        except requests.RequestException as error:
+            # Its text holds the URL, which may hold an e-mail address: the name of its
+            # class is all that goes on.
+            raise lost(
+                self.vendor,
+                label,
+                type(error).__name__,
+                writes=writes and not _never_left(error),
+            ) from None
+
+    def _judge(
+        self, response: requests.Response, body: bytes | None, label: str, writes: bool
+    ) -> Answer:
+        status, headers = response.status_code, response.headers
+        self._budget.learn(status, headers, retry_after_seconds(headers))
+        if body is None:
+            if status != 429:
+                raise lost(self.vendor, label, "the answer broke off", writes=writes)
+            body = b""
+        data = classify(self.vendor, label, status, headers, body, writes=writes)
+        return Answer(self.vendor, label, status, data, headers)
+
+
+def _must_be_sendable(vendor: str, headers: Mapping[str, str]) -> None:
+    """Refuse now what requests would refuse later, quoting the token as it does."""
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()) or value != value.strip():
+            problem = "holds a character that cannot be sent; copy the key anew"
+            raise ConfigError([f"{vendor}: {name} {problem}"])
+
+
+def _read(response: requests.Response) -> bytes | None:
+    """The whole body, None if it breaks off, lasts too long or is too large."""
+    try:
+        body: bytes | None = response.raw.read(
+            LARGEST_ANSWER_BYTES + 1, decode_content=True
+        )
+    except HTTPError:
+        body = None
+    if body is None or len(body) > LARGEST_ANSWER_BYTES:
+        response.close()
+        return None
+    # Without a length an answer lasts until the connection ends, and an empty one may
+    # have been cut within its headers.
+    framed = _FRAMES.intersection(map(str.lower, response.headers))
+    if not body and not framed and response.status_code not in {204, 304}:
+        return None
+    return body
+
+
+def _never_left(error: requests.RequestException) -> bool:
+    """Whether the vendor cannot have seen the request."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    cause = reason.args[0] if isinstance(reason, HTTPError) and reason.args else None
+    return isinstance(reason, NewConnectionError) or isinstance(
+        cause, SSLCertVerificationError
+    )

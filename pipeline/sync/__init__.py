@@ -1,0 +1,1 @@
+"""The domain: standard library and `pipeline.errors` only; no clock, no network."""

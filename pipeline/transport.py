@@ -1,0 +1,90 @@
+"""Connections whose answers end in time.
+
+The read timeout of requests is the longest silence: a server that sends one byte every
+nine seconds, in its headers or in its body, would hold a thread for ever. Threads of a
+worker cannot be stopped, so here the read timeout is the time for the whole answer.
+"""
+
+import io
+import logging
+import socket
+import time
+from collections.abc import Mapping
+from http.client import HTTPResponse
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+# urllib3 logs paths at DEBUG and, for odd headers, at WARNING; Mailjet's may hold an
+# e-mail address.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+IDLE_CONNECTIONS = 100
+
+
+def connections() -> requests.Session:
+    """A holder of kept-alive connections that repeats nothing by itself.
+
+    Several sessions may share it, from several threads.
+    """
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(
+            scheme, TimedAdapter(max_retries=0, pool_maxsize=IDLE_CONNECTIONS)
+        )
+    return session
+
+
+class TimedAdapter(HTTPAdapter):
+    """requests' adapter over connections that limit the whole answer."""
+
+    def get_connection_with_tls_context(self, *args: Any, **kw: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kw)
+        # SOCKS pools bring a class of their own, which must stay.
+        pool.ConnectionCls = _TIMED.get(pool.ConnectionCls, pool.ConnectionCls)
+        return pool
+
+
+class _TimedStream(io.RawIOBase):
+    """What the socket sends, until the time that it was given at first is over."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._deadline = time.monotonic() + (sock.gettimeout() or 0.0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer took too long")
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kw: Any) -> None:
+        super().__init__(sock, *args, **kw)
+        self.fp = io.BufferedReader(_TimedStream(self.fp.detach(), sock))
+
+
+class _TimedConnection(HTTPConnection):
+    response_class = _TimedResponse
+
+
+class _TimedTlsConnection(HTTPSConnection):
+    response_class = _TimedResponse
+
+
+_TIMED: Mapping[type, type] = {
+    HTTPConnection: _TimedConnection,
+    HTTPSConnection: _TimedTlsConnection,
+}
