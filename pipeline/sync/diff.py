@@ -1,0 +1,212 @@
+"""From both sides and the snapshot to the full list of writes, before any is run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.sync.consent import Verdict
+from pipeline.sync.contact import ListAction, Subscriber
+from pipeline.sync.mapping import NAME, FieldMap
+from pipeline.sync.snapshot import UNKNOWN, Fingerprint, Snapshot
+
+
+@dataclass(frozen=True)
+class Unsubscribe:
+    """Unsubscribe from these lists; creates the person, unsubscribed, if need be."""
+
+    list_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Exclude:
+    """Exclude from all campaigns of the Mailjet account."""
+
+
+@dataclass(frozen=True)
+class Upsert:
+    """Create or update with these values; never changes an opt-out of the list."""
+
+    action: ListAction
+    name: str | None
+    properties: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class SetLists:
+    """Mirror tags: join and leave the lists that stand for them."""
+
+    join: tuple[int, ...]
+    leave: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Retire:
+    """The address belongs to the contact no more: leave every list we manage."""
+
+    mailjet_id: int
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """Set our confirmation tag on the GHL contact."""
+
+    tag: str
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """What an old address hands over when the contact's address changed.
+
+    Mailjet cannot change an address (PUT /contact takes no `Email`; Mailjet, contact
+    resource, read 2026-11), so a changed address is a new subscriber.
+
+    Args:
+        lists: where the old address is subscribed.
+        properties: its values, ours and others'.
+        keep: leave the old address alone: it was opted out (the row is the memory of
+            that), or another contact still uses it.
+    """
+
+    mailjet_id: int
+    lists: tuple[int, ...]
+    properties: Mapping[str, object]
+    opted_out: bool
+    excluded: bool
+    keep: bool
+
+
+Action = Unsubscribe | Exclude | Upsert | SetLists | Retire | Confirm
+
+
+@dataclass(frozen=True)
+class Sides:
+    """All that a plan is made from.
+
+    Args:
+        wanted: what GHL wants Mailjet to hold, by column.
+        base: the snapshot of the same address, None without one.
+        subscriber: Mailjet's side really read, None when it was not.
+        seen: Mailjet's side as the last paged read found it different, else None.
+        writes_properties: False for a contact that shares its address with an older
+            one, which alone writes; consent counts all the same.
+        exclude: opt-outs are excluded from campaigns as well.
+        inherits: the old address, when it changed.
+    """
+
+    wanted: Mapping[str, str]
+    verdict: Verdict
+    base: Snapshot | None
+    subscriber: Subscriber | None
+    seen: tuple[int, ...] | None
+    list_id: int
+    writes_properties: bool
+    exclude: bool
+    inherits: Inheritance | None = None
+
+
+def plan(
+    sides: Sides, field_map: FieldMap, fingerprint: Fingerprint
+) -> tuple[Action, ...]:
+    """Every write that makes Mailjet what GHL wants; consent always comes first.
+
+    An empty answer means that nothing changed on either side.
+    """
+    changed = changed_columns(sides, field_map.columns, fingerprint)
+    heir = sides.inherits
+    actions: list[Action] = []
+    if not sides.verdict.is_open:
+        actions += _consent(sides, field_map)
+    if sides.writes_properties:
+        actions += _upsert(sides, changed)
+    if sides.writes_properties and sides.verdict.is_open:
+        actions += _tag_lists(sides, changed)
+    if heir and sides.verdict.is_open and heir.lists:
+        actions.append(SetLists(join=heir.lists, leave=()))
+    if heir and not heir.keep:
+        actions.append(Retire(heir.mailjet_id))
+    return tuple(actions)
+
+
+def changed_columns(
+    sides: Sides, columns: tuple[str, ...], fingerprint: Fingerprint
+) -> tuple[str, ...]:
+    """Columns to write: GHL owns them all, and an empty value never wipes.
+
+    Where Mailjet's side is known, it decides: equal needs no write, and so does "both
+    as remembered" (Mailjet rewrites values, and an echo must stay silent). Where it is
+    not, GHL's own change decides.
+    """
+    known = sides.seen
+    if sides.subscriber is not None:
+        known = fingerprint.subscriber(columns, sides.subscriber)
+    base = sides.base
+    changed = []
+    for index, column in enumerate(columns):
+        value = sides.wanted.get(column)
+        if not value:
+            continue
+        now = fingerprint.of(column, value)
+        unmoved = base is not None and base.ghl[index] == now
+        theirs = known[index] if known else UNKNOWN
+        if theirs == UNKNOWN:
+            if unmoved:
+                continue
+        elif theirs == now or (base and unmoved and base.mailjet[index] == theirs):
+            continue
+        changed.append(column)
+    return tuple(changed)
+
+
+def _consent(sides: Sides, field_map: FieldMap) -> list[Action]:
+    managed = (sides.list_id, *sorted(set(field_map.tag_lists.values())))
+    base, subscriber = sides.base, sides.subscriber
+    if subscriber is not None:
+        state = subscriber.unsubscribed or {}
+        unsubscribed = all(state.get(list_id) is True for list_id in managed)
+        excluded = bool(subscriber.excluded)
+    else:
+        unsubscribed = base is not None and base.opted_out
+        excluded = base is not None and base.excluded
+    actions: list[Action] = []
+    if not unsubscribed:
+        actions.append(Unsubscribe(managed))
+    if sides.exclude and not excluded:
+        actions.append(Exclude())
+    return actions
+
+
+def _upsert(sides: Sides, changed: tuple[str, ...]) -> list[Action]:
+    properties = dict(sides.inherits.properties) if sides.inherits else {}
+    for column in changed:
+        if column != NAME and not column.startswith("list:"):
+            properties[column] = sides.wanted[column]
+    name = sides.wanted[NAME] if NAME in changed else None
+    if not (properties or name or _is_missing(sides)):
+        return []
+    action = ListAction.ADD if sides.verdict.is_open else ListAction.UNSUBSCRIBE
+    return [Upsert(action, name, properties)]
+
+
+def _is_missing(sides: Sides) -> bool:
+    """Mailjet has never had this address from us.
+
+    Somebody whom an operator took off the list in Mailjet is not put back: only
+    a contact without a snapshot is added.
+    """
+    if sides.base is not None and sides.base.mailjet_id:
+        return False
+    if sides.subscriber is None:
+        return True
+    return sides.list_id not in (sides.subscriber.unsubscribed or {})
+
+
+def _tag_lists(sides: Sides, changed: tuple[str, ...]) -> list[Action]:
+    join, leave = [], []
+    for column in changed:
+        if not column.startswith("list:"):
+            continue
+        list_id = int(column.removeprefix("list:"))
+        if sides.wanted[column] == "1":
+            join.append(list_id)
+        elif sides.base is not None or sides.subscriber is not None:
+            leave.append(list_id)
+    return [SetLists(tuple(join), tuple(leave))] if join or leave else []

@@ -1,0 +1,104 @@
+"""Which GHL field becomes which Mailjet property: the default mapping `core`.
+
+Mailjet has no tags, tasks or custom objects on a contact, so everything is carried by
+static contact properties. Their names are lower-case because Mailjet lower-cases them
+anyway (mailjet/api-documentation#20, read 2026-11), and each must exist before use:
+`ghl-mailjet setup` creates what `properties()` lists.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from pipeline.sync.contact import Contact
+
+FIELD_TO_PROPERTY = {
+    "firstName": "firstname",
+    "lastName": "lastname",
+    "phone": "phone",
+    "companyName": "company",
+    "city": "city",
+    "state": "state",
+    "country": "country",
+    "postalCode": "postal_code",
+    "timezone": "timezone",
+    "source": "source",
+    "assignedTo": "ghl_assigned_to",
+}
+CONTACT_ID = "ghl_contact_id"
+LOCATION_ID = "ghl_location_id"
+TAGS = "ghl_tags"
+EMAIL_STATUS = "ghl_email_status"
+NAME = "(name)"
+"""Not a property: the `Name` of the Mailjet contact, compared like one."""
+
+NO_TAGS = "|"
+"""What `ghl_tags` holds once the last tag is gone: the effect of writing an empty
+string is documented nowhere, and `Contains(ghl_tags, "|vip|")` is false here too."""
+
+
+@dataclass(frozen=True)
+class FieldMap:
+    """The mapping of one connection.
+
+    Args:
+        tag_lists: lower-case tag to the Mailjet list that mirrors it.
+        confirmation_tag: our own mark in GHL; it is never carried to Mailjet, or the
+            mark of one sync would be the change that starts the next.
+    """
+
+    location_id: str
+    tag_lists: Mapping[str, int] = field(default_factory=dict)
+    confirmation_tag: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a snapshot remembers, in order; `list:ID` is membership of a list."""
+        lists = sorted(set(self.tag_lists.values()))
+        return (NAME, *properties(), *(f"list:{list_id}" for list_id in lists))
+
+    @property
+    def digest(self) -> bytes:
+        """4 bytes that change with the columns; a snapshot of others is no base."""
+        return blake2b("\n".join(self.columns).encode(), digest_size=4).digest()
+
+    def desired(self, contact: Contact, status: str) -> dict[str, str]:
+        """What Mailjet should hold, by column; unknown columns are absent."""
+        wanted = {
+            target: contact.values[source]
+            for source, target in FIELD_TO_PROPERTY.items()
+            if source in contact.values
+        }
+        if (name := full_name(contact)) is not None:
+            wanted[NAME] = name
+        wanted[CONTACT_ID] = contact.id
+        wanted[LOCATION_ID] = self.location_id
+        wanted[EMAIL_STATUS] = status
+        if contact.tags is not None:
+            tags = [tag for tag in contact.tags if tag != self.confirmation_tag]
+            wanted[TAGS] = f"|{'|'.join(tags)}|" if tags else NO_TAGS
+            member_of = {self.tag_lists[tag] for tag in tags if tag in self.tag_lists}
+            for list_id in set(self.tag_lists.values()):
+                wanted[f"list:{list_id}"] = "1" if list_id in member_of else "0"
+        return wanted
+
+
+def properties() -> dict[str, str]:
+    """Every Mailjet property that a sync writes, with its Mailjet datatype."""
+    names = (*FIELD_TO_PROPERTY.values(), CONTACT_ID, LOCATION_ID, TAGS, EMAIL_STATUS)
+    return dict.fromkeys(names, "str")
+
+
+def full_name(contact: Contact) -> str | None:
+    """First and last name in one; None when either is unknown."""
+    if "firstName" not in contact.values or "lastName" not in contact.values:
+        return None
+    return f"{contact.values['firstName']} {contact.values['lastName']}".strip()
+
+
+def canonical(column: str, value: object) -> str:
+    """A value as it is compared: the order of tags is nobody's change."""
+    text = "" if value is None else str(value)
+    if column == TAGS:
+        return "|".join(sorted(set(text.strip("|").split("|"))))
+    return text

@@ -1,0 +1,95 @@
+"""What a sync needs from the world: two vendors, a memory, the operator's policy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pipeline.sync.contact import Contact, ListAction, Subscriber
+from pipeline.sync.mapping import FieldMap
+from pipeline.sync.snapshot import Fingerprint, Snapshot
+
+
+class Ghl(Protocol):
+    def get_contact(self, contact_id: str) -> Contact: ...
+    def add_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]: ...
+
+
+class Mailjet(Protocol):
+    def manage_contact(
+        self,
+        list_id: int,
+        email: str,
+        action: ListAction,
+        *,
+        name: str | None = None,
+        properties: Mapping[str, object] | None = None,
+    ) -> Subscriber: ...
+    def manage_lists(
+        self, contact_id: int, actions: Mapping[int, ListAction]
+    ) -> None: ...
+    def contact_lists(self, contact_id: int) -> Mapping[int, bool]: ...
+    def contact_data(self, contact_id: int) -> Mapping[str, object]: ...
+    def get_contact(self, id_or_email: int | str) -> Subscriber: ...
+    def update_contact(
+        self,
+        contact_id: int,
+        *,
+        name: str | None = None,
+        excluded: bool | None = None,
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What state knows about an address beyond the contact's own record.
+
+    Args:
+        in_ghl_set: whether GHL's complete set of opted-out ids holds the contact;
+            None when there is no such set.
+        in_mailjet_set: the account has a no from this address.
+        sharers: the other contacts with this address, by id.
+    """
+
+    in_ghl_set: bool | None = None
+    in_mailjet_set: bool = False
+    sharers: Mapping[str, Snapshot] = field(default_factory=dict)
+
+
+class Memory(Protocol):
+    """One contact's share of the state, opened under its lease.
+
+    `row` is GHL's row as discovery found it, `seen` Mailjet's side where the last paged
+    read found it different, `unsettled` tells that an earlier attempt had begun to
+    write, `trusting` that remembered sides suffice (bulk work).
+    """
+
+    row: Contact | None
+    snapshot: Snapshot | None
+    seen: tuple[int, ...] | None
+    unsettled: bool
+    trusting: bool
+
+    def evidence(self, address: bytes) -> Evidence: ...
+
+    def begin(self, *addresses: bytes) -> None:
+        """Mark the contact as being written and lease its addresses.
+
+        Raises:
+            AddressHeld: another contact with one of them is being written.
+        """
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator decided for a connection."""
+
+    list_id: int
+    field_map: FieldMap
+    fingerprint: Fingerprint
+    exclude_opted_out: bool = True
+    optout_scope_account: bool = True
+    details_always: bool = False
+
+    @property
+    def managed_lists(self) -> tuple[int, ...]:
+        return (self.list_id, *sorted(set(self.field_map.tag_lists.values())))

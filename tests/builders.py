@@ -1,0 +1,121 @@
+"""Small builders: a test names only what it is about."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.sync.consent import Verdict
+from pipeline.sync.contact import Contact, Subscriber
+from pipeline.sync.diff import Action, Inheritance, Sides, plan
+from pipeline.sync.mapping import FieldMap
+from pipeline.sync.ports import Policy
+from pipeline.sync.snapshot import Fingerprint, Snapshot
+from pipeline.sync.writer import Writer, remember
+from tests.tiny_vendors import TinyGhl, TinyMailjet
+
+EMAIL = "ann@example.com"
+MAIN_LIST = 10
+VIP_LIST, LEAD_LIST = 20, 30
+TAG_LISTS = {"vip": VIP_LIST, "lead": LEAD_LIST}
+KEY = b"k" * 32
+CONTACT_FIELDS: dict[str, Any] = {"id": "gh1", "email": EMAIL, "email_valid": True}
+ENVIRON = {
+    "GHL_TOKEN": "pit-token",
+    "GHL_LOCATION_ID": "loc1",
+    "MAILJET_API_KEY": "api-key",
+    "MAILJET_SECRET_KEY": "secret-key",
+}
+
+
+def make_environ(**changes: str) -> dict[str, str]:
+    return {**ENVIRON, **changes}
+
+
+def make_contact(**fields: Any) -> Contact:
+    """Somebody with a usable address; everything else is unknown."""
+    return Contact(**{**CONTACT_FIELDS, **fields})
+
+
+def make_field_map(**fields: Any) -> FieldMap:
+    return FieldMap(**{"location_id": "loc1", "tag_lists": TAG_LISTS, **fields})
+
+
+def make_policy(**fields: Any) -> Policy:
+    defaults = {
+        "list_id": MAIN_LIST,
+        "field_map": make_field_map(),
+        "fingerprint": Fingerprint(KEY),
+    }
+    return Policy(**{**defaults, **fields})
+
+
+def make_snapshot(**fields: Any) -> Snapshot:
+    """Remembered under the core mapping, with nothing known of either side."""
+    columns = make_field_map().columns
+    blank = (0,) * len(columns)
+    defaults = {
+        "digest": make_field_map().digest,
+        "ghl": blank,
+        "mailjet": blank,
+        "mailjet_id": 1,
+    }
+    return Snapshot(**{**defaults, **fields})
+
+
+def make_sides(contact: Contact | None = None, **fields: Any) -> Sides:
+    """Bulk work on somebody of whom nothing is remembered."""
+    verdict = fields.get("verdict", Verdict.SUBSCRIBED)
+    wanted = make_field_map().desired(contact or make_contact(), verdict)
+    defaults = {
+        "wanted": wanted,
+        "verdict": verdict,
+        "base": None,
+        "subscriber": None,
+        "seen": None,
+        "list_id": MAIN_LIST,
+        "writes_properties": True,
+        "exclude": False,
+    }
+    return Sides(**{**defaults, **fields})
+
+
+def make_plan(sides: Sides) -> tuple[Action, ...]:
+    policy = make_policy()
+    return plan(sides, policy.field_map, policy.fingerprint)
+
+
+def make_inheritance(**fields: Any) -> Inheritance:
+    defaults = {
+        "mailjet_id": 99,
+        "lists": (MAIN_LIST,),
+        "properties": {},
+        "opted_out": False,
+        "excluded": False,
+        "keep": False,
+    }
+    return Inheritance(**{**defaults, **fields})
+
+
+def carry_out(
+    mailjet: TinyMailjet,
+    contact: Contact,
+    base: Snapshot | None = None,
+    *,
+    subscriber: Subscriber | None = None,
+    ghl: TinyGhl | None = None,
+    **fields: Any,
+) -> tuple[tuple[Action, ...], Snapshot]:
+    """Plan, write, remember: one sync after its reading."""
+    policy = make_policy()
+    sides = make_sides(contact, base=base, subscriber=subscriber, **fields)
+    actions = plan(sides, policy.field_map, policy.fingerprint)
+    read = subscriber.contact_id if subscriber else 0
+    known = read or (base.mailjet_id if base else 0)
+    writer = Writer(ghl or TinyGhl(), mailjet, policy, contact.id, EMAIL)
+    facts = writer.run(actions, known)
+    address = policy.fingerprint.address(EMAIL)
+    return actions, remember(contact, address, sides, facts, policy)
+
+
+def told(values: Mapping[str, str], **fields: Any) -> Contact:
+    """A contact of whom GHL told these values."""
+    return make_contact(values=dict(values), **fields)

@@ -1,0 +1,157 @@
+"""A Mailjet and a GHL of a few lines, written from the vendors' own words.
+
+Mailjet, guides (_newsletter.md, _contacts.md), read 2026-11: `addnoforce` adds and
+keeps an existing subscription status; `unsub` unsubscribes; `remove` deletes the row,
+and the memory of an opt-out with it; a property has to exist before its use; the
+answer of `managecontact` lists all properties as they were stored.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.errors import NotFound, Rejected
+from pipeline.sync.contact import Contact, ListAction, Subscriber
+from pipeline.sync.mapping import properties as our_properties
+
+Rewrite = Callable[[str], str]
+
+
+def as_it_is(text: str) -> str:
+    return text
+
+
+@dataclass
+class Person:
+    id: int
+    email: str
+    name: str = ""
+    properties: dict[str, str] = field(default_factory=dict)
+    excluded: bool = False
+    unsubscribed: dict[int, bool] = field(default_factory=dict)
+
+
+class TinyMailjet:
+    """One API key; `sent` holds every list action in the order of its arrival.
+
+    Args:
+        rewrite: what Mailjet makes of a property's text before it stores it.
+    """
+
+    def __init__(self, rewrite: Rewrite = as_it_is) -> None:
+        self.people: dict[int, Person] = {}
+        self.sent: list[tuple[int, str]] = []
+        self.written: list[object] = []
+        self._rewrite = rewrite
+
+    def person(
+        self,
+        email: str,
+        *,
+        properties: Mapping[str, str] | None = None,
+        unsubscribed: Mapping[int, bool] | None = None,
+        excluded: bool = False,
+    ) -> Person:
+        """Somebody whom Mailjet knows already."""
+        person = Person(len(self.people) + 1, email, excluded=excluded)
+        person.properties.update(properties or {})
+        person.unsubscribed.update(unsubscribed or {})
+        self.people[person.id] = person
+        return person
+
+    def read(self, email: str) -> Subscriber:
+        """All that the three reads of one contact tell."""
+        person = self._find(email)
+        if person is None:
+            return Subscriber(0, properties={}, excluded=False, unsubscribed={})
+        return Subscriber(
+            person.id,
+            person.email,
+            name=person.name,
+            properties=dict(person.properties),
+            excluded=person.excluded,
+            unsubscribed=dict(person.unsubscribed),
+        )
+
+    def manage_contact(
+        self,
+        list_id: int,
+        email: str,
+        action: ListAction,
+        *,
+        name: str | None = None,
+        properties: Mapping[str, object] | None = None,
+    ) -> Subscriber:
+        given = dict(properties or {})
+        if not given.keys() <= our_properties().keys():
+            raise Rejected("mailjet", "managecontact", 400, "Property not defined")
+        person = self._find(email) or self.person(email)
+        if name is not None:
+            person.name = name
+        self.written += [*given.values(), *([] if name is None else [name])]
+        stored = {key: self._rewrite(str(value)) for key, value in given.items()}
+        person.properties.update(stored)
+        self._act(person, list_id, action)
+        return Subscriber(person.id, email, person.name, dict(person.properties))
+
+    def manage_lists(self, contact_id: int, actions: Mapping[int, ListAction]) -> None:
+        person = self._known(contact_id)
+        for list_id, action in actions.items():
+            self._act(person, list_id, action)
+
+    def update_contact(
+        self, contact_id: int, *, name: str | None = None, excluded: bool | None = None
+    ) -> None:
+        person = self._known(contact_id)
+        person.name = person.name if name is None else name
+        person.excluded = person.excluded if excluded is None else excluded
+
+    def contact_lists(self, contact_id: int) -> Mapping[int, bool]:
+        return dict(self._known(contact_id).unsubscribed)
+
+    def contact_data(self, contact_id: int) -> Mapping[str, object]:
+        return dict(self._known(contact_id).properties)
+
+    def get_contact(self, id_or_email: int | str) -> Subscriber:
+        if isinstance(id_or_email, int):
+            return self.read(self._known(id_or_email).email)
+        return self.read(id_or_email)
+
+    def _act(self, person: Person, list_id: int, action: str) -> None:
+        self.sent.append((list_id, str(action)))
+        match str(action):
+            case "addforce":
+                person.unsubscribed[list_id] = False
+            case "addnoforce":
+                person.unsubscribed.setdefault(list_id, False)
+            case "unsub":
+                person.unsubscribed[list_id] = True
+            case "remove":
+                person.unsubscribed.pop(list_id, None)
+            case _:
+                raise Rejected("mailjet", "managecontact", 400, "Action")
+
+    def _find(self, email: str) -> Person | None:
+        return next((p for p in self.people.values() if p.email == email), None)
+
+    def _known(self, contact_id: int) -> Person:
+        if contact_id not in self.people:
+            raise NotFound("mailjet", "GET /contact/:contactId", 404)
+        return self.people[contact_id]
+
+
+class TinyGhl:
+    """One location; adding a tag that is there already changes nothing."""
+
+    def __init__(self, contacts: Iterable[Contact] = ()) -> None:
+        self.contacts = {contact.id: contact for contact in contacts}
+        self.tags: dict[str, list[str]] = {}
+
+    def get_contact(self, contact_id: str) -> Contact:
+        if contact_id not in self.contacts:
+            raise NotFound("ghl", "GET /contacts/:contactId", 400)
+        return self.contacts[contact_id]
+
+    def add_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]:
+        kept = self.tags.setdefault(contact_id, [])
+        kept += [tag for tag in tags if tag not in kept]
+        return tuple(kept)

@@ -1,0 +1,136 @@
+"""May we send? The stricter answer always wins, and no word of ours opens anything."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.sync.consent import (
+    OPEN_STATUSES,
+    Verdict,
+    decide,
+    ghl_opt_out,
+    mailjet_opt_out,
+)
+from pipeline.sync.contact import Subscriber
+from tests.builders import make_contact
+
+EVIDENCE = ("ghl", "mailjet", "remembered", "sharers", "complained")
+CASES = st.sampled_from(["email", "Email", "EMAIL", "eMail"])
+
+
+def test_without_any_no_the_person_is_subscribed() -> None:
+    nothing = dict.fromkeys(EVIDENCE, False)
+
+    verdict = decide(**nothing)
+
+    assert verdict is Verdict.SUBSCRIBED
+    assert verdict.is_open
+
+
+@pytest.mark.parametrize("one", EVIDENCE)
+def test_one_no_is_enough(one: str) -> None:
+    evidence = {**dict.fromkeys(EVIDENCE, False), one: True}
+
+    verdict = decide(**evidence)
+
+    assert not verdict.is_open
+
+
+def test_adding_a_no_never_opens_and_never_hides_a_complaint() -> None:
+    strictness = [Verdict.SUBSCRIBED, Verdict.OPTED_OUT, Verdict.COMPLAINED]
+
+    for values in product([False, True], repeat=len(EVIDENCE)):
+        before = dict(zip(EVIDENCE, values, strict=True))
+        for added in EVIDENCE:
+            after = {**before, added: True}
+
+            was, now = decide(**before), decide(**after)
+
+            assert strictness.index(now) >= strictness.index(was)
+
+
+@given(key=CASES, spaces=st.sampled_from(["", " "]), upper=st.booleans())
+def test_an_inactive_channel_is_open_however_it_is_written(
+    key: str, spaces: str, upper: bool
+) -> None:
+    word = "INACTIVE" if upper else "inactive"
+    settings_ = {key: {"status": f"{spaces}{word}{spaces}"}}
+
+    said_no = ghl_opt_out(make_contact(dnd=False, dnd_settings=settings_))
+
+    assert said_no is False
+
+
+@given(key=CASES, word=st.text(min_size=1).filter(lambda text: text.strip()))
+@settings(max_examples=200)
+def test_a_word_that_we_do_not_know_is_a_no(key: str, word: str) -> None:
+    known = word.strip().lower() in OPEN_STATUSES
+    contact = make_contact(dnd=False, dnd_settings={key: {"status": word}})
+
+    said_no = ghl_opt_out(contact)
+
+    assert said_no is not known
+
+
+@pytest.mark.parametrize("word", ["active", "permanent", "Permanent", "ACTIVE "])
+def test_active_and_permanent_are_a_no(word: str) -> None:
+    contact = make_contact(dnd=False, dnd_settings={"Email": {"status": word}})
+
+    assert ghl_opt_out(contact) is True
+
+
+@given(word=st.sampled_from(["inactive", "active", "", None]), key=CASES)
+def test_the_flag_for_all_channels_is_a_no_beside_any_channel(
+    word: str | None, key: str
+) -> None:
+    contact = make_contact(dnd=True, dnd_settings={key: {"status": word}})
+
+    assert ghl_opt_out(contact) is True
+
+
+@pytest.mark.parametrize("dnd", [None, False])
+def test_a_record_without_channels_cannot_tell(dnd: bool | None) -> None:
+    contact = make_contact(dnd=dnd, dnd_settings=None)
+
+    assert ghl_opt_out(contact) is None
+
+
+@pytest.mark.parametrize("channel", [{}, {"status": None}, {"status": " "}])
+def test_a_channel_without_a_word_cannot_tell(channel: dict[str, object]) -> None:
+    contact = make_contact(dnd=False, dnd_settings={"Email": channel})
+
+    assert ghl_opt_out(contact) is None
+
+
+def test_a_no_to_another_channel_is_not_one_to_mail() -> None:
+    contact = make_contact(dnd=False, dnd_settings={"SMS": {"status": "active"}})
+
+    assert ghl_opt_out(contact) is False
+
+
+@given(
+    excluded=st.none() | st.booleans(),
+    complained=st.booleans(),
+    unsubscribed=st.none() | st.dictionaries(st.integers(1, 5), st.booleans()),
+    account_wide=st.booleans(),
+)
+def test_mailjet_says_no_by_exclusion_complaint_or_in_the_account_by_any_list(
+    excluded: bool | None,
+    complained: bool,
+    unsubscribed: dict[int, bool] | None,
+    account_wide: bool,
+) -> None:
+    subscriber = Subscriber(
+        1, excluded=excluded, complained=complained, unsubscribed=unsubscribed
+    )
+
+    said_no = mailjet_opt_out(subscriber, account_wide=account_wide)
+
+    if excluded or complained:
+        assert said_no
+    if account_wide and True in (unsubscribed or {}).values():
+        assert said_no
+    if not excluded and not complained and True not in (unsubscribed or {}).values():
+        assert not said_no

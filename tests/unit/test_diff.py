@@ -1,0 +1,335 @@
+"""The plan: consent first, empties never wipe, and nothing twice."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pipeline.sync
+from pipeline.sync.consent import Verdict
+from pipeline.sync.contact import Contact, ListAction, Subscriber
+from pipeline.sync.diff import (
+    Action,
+    Exclude,
+    Inheritance,
+    Retire,
+    SetLists,
+    Sides,
+    Unsubscribe,
+    Upsert,
+)
+from pipeline.sync.mapping import EMAIL_STATUS, FIELD_TO_PROPERTY, NAME, TAGS
+from pipeline.sync.snapshot import Fingerprint, Snapshot
+from tests.builders import (
+    KEY,
+    LEAD_LIST,
+    MAIN_LIST,
+    VIP_LIST,
+    make_contact,
+    make_field_map,
+    make_inheritance,
+    make_plan,
+    make_sides,
+    make_snapshot,
+    told,
+)
+
+COLUMNS = make_field_map().columns
+VALUE = st.sampled_from(["", "Rome", "rome", "Ann", "  ", "a long text"])
+LISTS = (MAIN_LIST, VIP_LIST, LEAD_LIST, 77)
+CONTACTS = st.builds(
+    told,
+    st.dictionaries(st.sampled_from(sorted(FIELD_TO_PROPERTY)), VALUE),
+    tags=st.none() | st.lists(st.sampled_from(["vip", "lead", "x"]), unique=True),
+)
+MEMBERSHIPS = st.dictionaries(st.sampled_from(LISTS), st.booleans())
+SUBSCRIBERS = st.builds(
+    Subscriber,
+    contact_id=st.sampled_from([0, 1]),
+    name=st.none() | VALUE,
+    properties=st.none()
+    | st.dictionaries(st.sampled_from(sorted(FIELD_TO_PROPERTY.values())), VALUE),
+    excluded=st.none() | st.booleans(),
+    unsubscribed=st.none() | MEMBERSHIPS,
+)
+SIDE = st.tuples(*[st.sampled_from([0, 1])] * len(COLUMNS)) | st.builds(
+    lambda contact, status: Fingerprint(KEY).wanted(
+        COLUMNS, make_field_map().desired(contact, status)
+    ),
+    CONTACTS,
+    st.sampled_from(Verdict),
+)
+SNAPSHOTS = st.builds(
+    make_snapshot,
+    ghl=SIDE,
+    mailjet=SIDE,
+    mailjet_id=st.sampled_from([0, 1]),
+    opted_out=st.booleans(),
+    excluded=st.booleans(),
+)
+HEIRS = st.builds(
+    Inheritance,
+    mailjet_id=st.just(99),
+    lists=st.lists(st.sampled_from(LISTS), unique=True).map(tuple),
+    properties=st.dictionaries(st.sampled_from(["city", "theirs"]), st.just("Oslo")),
+    opted_out=st.booleans(),
+    excluded=st.booleans(),
+    keep=st.booleans(),
+)
+CLOSED = st.sampled_from([verdict for verdict in Verdict if not verdict.is_open])
+
+
+def sides_of(verdict: st.SearchStrategy[Verdict]) -> st.SearchStrategy[Sides]:
+    return st.builds(
+        make_sides,
+        CONTACTS,
+        verdict=verdict,
+        base=st.none() | SNAPSHOTS,
+        subscriber=st.none() | SUBSCRIBERS,
+        seen=st.none() | SIDE,
+        writes_properties=st.booleans(),
+        exclude=st.booleans(),
+        inherits=st.none() | HEIRS,
+    )
+
+
+def could_subscribe(action: Action) -> bool:
+    if isinstance(action, Upsert):
+        return action.action is ListAction.ADD
+    return isinstance(action, SetLists) and bool(action.join)
+
+
+def agreed(contact: Contact, **fields: object) -> Snapshot:
+    """Remembered as equal on both sides."""
+    wanted = make_field_map().desired(contact, Verdict.SUBSCRIBED)
+    side = Fingerprint(KEY).wanted(COLUMNS, wanted)
+    return make_snapshot(ghl=side, mailjet=side, **fields)
+
+
+@given(sides=sides_of(CLOSED))
+@settings(max_examples=200)
+def test_no_plan_for_an_opt_out_could_subscribe_anybody_anywhere(sides: Sides) -> None:
+    actions = make_plan(sides)
+
+    assert not [action for action in actions if could_subscribe(action)]
+
+
+@given(sides=sides_of(st.sampled_from(Verdict)))
+@settings(max_examples=200)
+def test_consent_comes_before_everything_else(sides: Sides) -> None:
+    actions = make_plan(sides)
+
+    is_consent = [isinstance(action, Unsubscribe | Exclude) for action in actions]
+    assert is_consent == sorted(is_consent, reverse=True)
+    assert not any(is_consent) or not sides.verdict.is_open
+
+
+@given(sides=sides_of(st.sampled_from(Verdict)))
+@settings(max_examples=200)
+def test_neither_an_empty_nor_an_unknown_value_is_ever_written(sides: Sides) -> None:
+    actions = make_plan(sides)
+
+    inherited = sides.inherits.properties if sides.inherits else {}
+    for action in actions:
+        if isinstance(action, Upsert):
+            assert action.name != ""
+            assert all(action.properties.values())
+            assert all(
+                value in (sides.wanted.get(column), inherited.get(column))
+                for column, value in action.properties.items()
+            )
+
+
+@given(sides=sides_of(st.sampled_from(Verdict)))
+@settings(max_examples=200)
+def test_who_shares_an_address_with_somebody_older_writes_no_property(
+    sides: Sides,
+) -> None:
+    actions = make_plan(sides)
+
+    if not sides.writes_properties:
+        assert not [action for action in actions if isinstance(action, Upsert)]
+
+
+@given(sides=sides_of(CLOSED))
+@settings(max_examples=100)
+def test_an_opt_out_that_nobody_told_mailjet_is_told_for_every_list_we_manage(
+    sides: Sides,
+) -> None:
+    actions = make_plan(sides)
+
+    unread = sides.subscriber is None
+    known = sides.base is not None and sides.base.opted_out
+    if not (unread and known) and not (
+        sides.subscriber
+        and all(
+            (sides.subscriber.unsubscribed or {}).get(list_id)
+            for list_id in (MAIN_LIST, VIP_LIST, LEAD_LIST)
+        )
+    ):
+        assert actions[0] == Unsubscribe((MAIN_LIST, VIP_LIST, LEAD_LIST))
+
+
+@pytest.mark.parametrize("known", ["told", "remembered"])
+def test_an_exclusion_is_asked_for_once(known: str) -> None:
+    everywhere = dict.fromkeys((MAIN_LIST, VIP_LIST, LEAD_LIST), True)
+    closed = {"verdict": Verdict.OPTED_OUT, "exclude": True}
+    sides = [
+        make_sides(
+            subscriber=Subscriber(1, excluded=excluded, unsubscribed=everywhere),
+            **closed,
+        )
+        if known == "told"
+        else make_sides(base=make_snapshot(opted_out=True, excluded=excluded), **closed)
+        for excluded in (False, True)
+    ]
+
+    first, second = (make_plan(one) for one in sides)
+
+    assert Exclude() in first
+    assert Exclude() not in second
+    assert not [action for action in second if isinstance(action, Unsubscribe)]
+
+
+def test_somebody_new_is_added_with_everything_told() -> None:
+    contact = told({"firstName": "Ann", "lastName": "Lee", "city": ""}, tags=["vip"])
+
+    upsert, lists = make_plan(make_sides(contact))
+
+    assert isinstance(upsert, Upsert)
+    assert (upsert.action, upsert.name) == (ListAction.ADD, "Ann Lee")
+    assert upsert.properties == {
+        "firstname": "Ann",
+        "lastname": "Lee",
+        "ghl_contact_id": "gh1",
+        "ghl_location_id": "loc1",
+        EMAIL_STATUS: "subscribed",
+        TAGS: "|vip|",
+    }
+    assert lists == SetLists(join=(VIP_LIST,), leave=())
+
+
+def test_only_what_changed_is_written() -> None:
+    before = told({"city": "Rome", "state": "RM"}, tags=["vip"])
+    after = told({"city": "Oslo", "state": "RM"}, tags=["vip"])
+
+    actions = make_plan(make_sides(after, base=agreed(before)))
+
+    assert actions == (Upsert(ListAction.ADD, None, {"city": "Oslo"}),)
+
+
+def test_a_tag_that_came_joins_its_list_and_one_that_went_leaves_it() -> None:
+    before, after = told({}, tags=["vip"]), told({}, tags=["lead"])
+
+    upsert, lists = make_plan(make_sides(after, base=agreed(before)))
+
+    assert upsert == Upsert(ListAction.ADD, None, {TAGS: "|lead|"})
+    assert lists == SetLists(join=(LEAD_LIST,), leave=(VIP_LIST,))
+
+
+@pytest.mark.parametrize("later", [{}, {"city": ""}])
+def test_a_value_that_went_silent_or_empty_is_left_as_it_was(
+    later: dict[str, str],
+) -> None:
+    base = agreed(told({"city": "Rome"}))
+
+    actions = make_plan(make_sides(told(later), base=base))
+
+    assert actions == ()
+
+
+@given(tags=st.permutations(["vip", "lead", "x", "y"]))
+@settings(max_examples=20)
+def test_other_order_of_tags_writes_nothing(tags: list[str]) -> None:
+    base = agreed(told({}, tags=["vip", "lead", "x", "y"]))
+
+    actions = make_plan(make_sides(told({}, tags=tags), base=base))
+
+    assert actions == ()
+
+
+def test_what_somebody_changed_in_mailjet_is_put_back() -> None:
+    contact = told({"city": "Rome"})
+    seen = Fingerprint(KEY).subscriber(
+        COLUMNS,
+        Subscriber(
+            1,
+            properties={
+                **make_field_map().desired(contact, Verdict.SUBSCRIBED),
+                "city": "Oslo",
+            },
+        ),
+    )
+
+    actions = make_plan(make_sides(contact, base=agreed(contact), seen=seen))
+
+    assert actions == (Upsert(ListAction.ADD, None, {"city": "Rome"}),)
+
+
+def test_what_mailjet_holds_already_is_not_written_even_without_a_snapshot() -> None:
+    contact = told({"firstName": "Ann", "lastName": "Lee"}, tags=["vip"])
+    wanted = make_field_map().desired(contact, Verdict.SUBSCRIBED)
+    subscriber = Subscriber(
+        1,
+        name=wanted[NAME],
+        properties=wanted,
+        unsubscribed={MAIN_LIST: False, VIP_LIST: False},
+    )
+
+    actions = make_plan(make_sides(contact, subscriber=subscriber))
+
+    assert actions == ()
+
+
+def test_who_was_taken_off_the_list_in_mailjet_is_not_put_back() -> None:
+    contact = told({"city": "Rome"})
+    wanted = make_field_map().desired(contact, Verdict.SUBSCRIBED)
+    subscriber = Subscriber(1, properties=wanted, unsubscribed={})
+
+    actions = make_plan(
+        make_sides(contact, base=agreed(contact), subscriber=subscriber)
+    )
+
+    assert actions == ()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_new_address_inherits_and_the_old_one_retires_unless_it_is_kept(
+    keep: bool,
+) -> None:
+    heir = make_inheritance(
+        lists=(MAIN_LIST, 77), properties={"theirs": "yes"}, keep=keep
+    )
+
+    actions = make_plan(make_sides(told({"city": "Rome"}), inherits=heir))
+
+    upsert = actions[0]
+    assert isinstance(upsert, Upsert)
+    assert upsert.properties["theirs"] == "yes"
+    assert upsert.properties["city"] == "Rome"
+    assert SetLists(join=(MAIN_LIST, 77), leave=()) in actions
+    assert (actions[-1] == Retire(99)) is not keep
+
+
+def test_an_opted_out_address_hands_over_no_list() -> None:
+    heir = make_inheritance(opted_out=True, keep=True)
+
+    actions = make_plan(make_sides(verdict=Verdict.OPTED_OUT, inherits=heir))
+
+    assert actions[0] == Unsubscribe((MAIN_LIST, VIP_LIST, LEAD_LIST))
+    assert not [action for action in actions if could_subscribe(action)]
+
+
+def test_nothing_in_the_domain_knows_the_word_that_overrides_an_opt_out() -> None:
+    sources = list(Path(pipeline.sync.__file__).parent.glob("*.py"))
+
+    knowing = [path.name for path in sources if "addforce" in path.read_text("utf-8")]
+
+    assert len(sources) > 5
+    assert knowing == []
+    assert {str(action) for action in ListAction} == {"addnoforce", "unsub", "remove"}
+
+
+def test_make_contact_tells_nothing_by_itself() -> None:
+    assert make_contact().values == {}

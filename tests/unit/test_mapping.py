@@ -1,0 +1,155 @@
+"""Which field becomes which property, and when two values are the same."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.sync.mapping import (
+    CONTACT_ID,
+    EMAIL_STATUS,
+    FIELD_TO_PROPERTY,
+    LOCATION_ID,
+    NAME,
+    NO_TAGS,
+    TAGS,
+    canonical,
+    full_name,
+    properties,
+)
+from tests.builders import (
+    LEAD_LIST,
+    VIP_LIST,
+    make_contact,
+    make_field_map,
+    told,
+)
+
+VALUES = st.dictionaries(
+    st.sampled_from([*FIELD_TO_PROPERTY, "website"]), st.text(max_size=20)
+)
+TAG = st.sampled_from(["vip", "lead", "cold", "hot lead", "ümlaut"])
+TAG_ROWS = st.lists(TAG, unique=True)
+
+
+@given(values=VALUES)
+@settings(max_examples=100)
+def test_absent_is_unknown_and_what_was_told_is_carried_as_it_is(
+    values: dict[str, str],
+) -> None:
+    contact = told(values)
+
+    wanted = make_field_map().desired(contact, "subscribed")
+
+    for source, target in FIELD_TO_PROPERTY.items():
+        assert (target in wanted) == (source in values)
+        assert wanted.get(target) == values.get(source)
+    assert TAGS not in wanted
+    assert not [column for column in wanted if column.startswith("list:")]
+
+
+def test_identity_and_status_are_always_wanted() -> None:
+    contact = make_contact(id="gh7")
+
+    wanted = make_field_map().desired(contact, "opted_out")
+
+    assert wanted == {
+        CONTACT_ID: "gh7",
+        LOCATION_ID: "loc1",
+        EMAIL_STATUS: "opted_out",
+    }
+
+
+@given(values=VALUES, tags=TAG_ROWS)
+@settings(max_examples=100)
+def test_everything_wanted_has_a_column_and_every_property_is_created_by_setup(
+    values: dict[str, str], tags: list[str]
+) -> None:
+    field_map = make_field_map()
+    contact = told(values, tags=tuple(tags))
+
+    wanted = field_map.desired(contact, "subscribed")
+
+    assert wanted.keys() <= set(field_map.columns)
+    carried = {c for c in wanted if c != NAME and not c.startswith("list:")}
+    assert carried <= properties().keys()
+    assert all(name == name.lower() for name in properties())
+
+
+@given(first=st.text(max_size=5), last=st.text(max_size=5))
+@settings(max_examples=50)
+def test_the_name_is_first_and_last_and_unknown_when_either_is(
+    first: str, last: str
+) -> None:
+    both = told({"firstName": first, "lastName": last})
+
+    names = [full_name(told({"firstName": first})), full_name(told({"lastName": last}))]
+
+    assert full_name(both) == f"{first} {last}".strip()
+    assert names == [None, None]
+
+
+@given(tags=TAG_ROWS)
+@settings(max_examples=50)
+def test_each_tag_stands_between_bars_so_that_a_segment_can_contain_it(
+    tags: list[str],
+) -> None:
+    wanted = make_field_map().desired(make_contact(tags=tuple(tags)), "subscribed")
+
+    for tag in ["vip", "lead", "cold", "hot lead", "ümlaut"]:
+        assert (f"|{tag}|" in wanted[TAGS]) == (tag in tags)
+    assert wanted[f"list:{VIP_LIST}"] == ("1" if "vip" in tags else "0")
+    assert wanted[f"list:{LEAD_LIST}"] == ("1" if "lead" in tags else "0")
+
+
+def test_the_last_tag_gone_is_not_written_as_an_empty_text() -> None:
+    wanted = make_field_map().desired(make_contact(tags=()), "subscribed")
+
+    assert wanted[TAGS] == NO_TAGS == "|"
+
+
+def test_our_own_mark_in_ghl_is_never_carried() -> None:
+    field_map = make_field_map(confirmation_tag="in mailjet")
+
+    marked = field_map.desired(make_contact(tags=("vip", "in mailjet")), "subscribed")
+    unmarked = field_map.desired(make_contact(tags=("vip",)), "subscribed")
+
+    assert marked == unmarked
+
+
+def test_two_tags_of_one_list_keep_their_owner_on_it() -> None:
+    field_map = make_field_map(tag_lists={"vip": 20, "gold": 20})
+
+    wanted = field_map.desired(make_contact(tags=("gold",)), "subscribed")
+
+    assert wanted["list:20"] == "1"
+    assert field_map.columns.count("list:20") == 1
+
+
+@given(tags=st.lists(TAG, unique=True, min_size=2), seed=st.randoms())
+@settings(max_examples=50)
+def test_the_order_of_tags_is_nobodys_change(tags: list[str], seed: object) -> None:
+    shuffled = tags.copy()
+    seed.shuffle(shuffled)  # type: ignore[attr-defined]
+
+    same = canonical(TAGS, f"|{'|'.join(tags)}|"), canonical(TAGS, "|".join(shuffled))
+
+    assert same[0] == same[1]
+    assert canonical(TAGS, f"|{'|'.join(tags[1:])}|") != same[0]
+
+
+def test_the_order_of_words_of_any_other_column_is_a_change() -> None:
+    assert canonical("city", "b|a") != canonical("city", "a|b")
+
+
+def test_nothing_and_null_are_the_same_value_and_numbers_their_digits() -> None:
+    assert canonical("city", None) == canonical("city", "") == ""
+    assert canonical("city", 30) == "30"
+
+
+def test_the_digest_changes_with_the_columns_and_with_nothing_else() -> None:
+    same = make_field_map(confirmation_tag="x", location_id="other")
+    other = make_field_map(tag_lists={"vip": 21, "lead": 30})
+
+    digests = [m.digest for m in (make_field_map(), same, other)]
+
+    assert digests[0] == digests[1] != digests[2]
+    assert len(digests[0]) == 4
