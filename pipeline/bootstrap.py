@@ -1,0 +1,204 @@
+"""Make and join all objects; the only place that does."""
+
+import time
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import requests
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from pipeline.config import Connection, Settings
+from pipeline.errors import ConfigError
+from pipeline.ghl.client import HEADERS as GHL_HEADERS
+from pipeline.ghl.client import GhlClient
+from pipeline.mailjet.client import MailjetClient
+from pipeline.permit import Lane, Permit
+from pipeline.session import ApiSession
+from pipeline.store.bucket import Bucket
+from pipeline.store.health import Health
+from pipeline.store.ledger import LEASE_SECONDS, Ledger, Opened
+from pipeline.store.memory import LeasedMemory
+from pipeline.store.optouts import OptOuts
+from pipeline.store.processes import Processes
+from pipeline.store.seen import SubscriberPages
+from pipeline.store.setup import SetupRecord, SetupStore
+from pipeline.store.state import bucket_key
+from pipeline.sync.mapping import FieldMap
+from pipeline.sync.ports import Policy
+from pipeline.sync.snapshot import Fingerprint
+from pipeline.transport import connections
+
+RECORD_SECONDS = 5.0
+"""How long a process trusts the setup record that it read."""
+
+
+class RecordCache:
+    """The setup record, read again after `RECORD_SECONDS`."""
+
+    def __init__(self, setup: SetupStore) -> None:
+        self._setup = setup
+        self._value: SetupRecord | None = None
+        self._until = 0.0
+
+    def get(self) -> SetupRecord | None:
+        if self._value is None or time.monotonic() >= self._until:
+            self._value = self._setup.read()
+            self._until = time.monotonic() + RECORD_SECONDS
+        return self._value
+
+
+@dataclass(frozen=True)
+class Kit:
+    """Everything that one connection works with."""
+
+    connection: Connection
+    settings: Settings
+    redis: "Redis"
+    ledger: Ledger
+    health: Health
+    setup: SetupStore
+    records: RecordCache
+    optouts: OptOuts
+    ghl_bucket: Bucket
+    mailjet_bucket: Bucket
+    ghl_session: ApiSession
+    mailjet_session: ApiSession
+
+    def ghl(self, permit: Permit) -> GhlClient:
+        """GHL's client for one piece of work."""
+        session = self.ghl_session.under(permit)
+        return GhlClient(session, self.connection.ghl_location_id)
+
+    def mailjet(self, permit: Permit) -> MailjetClient:
+        """Mailjet's client for one piece of work."""
+        return MailjetClient(self.mailjet_session.under(permit))
+
+    def memory(self, opened: Opened) -> LeasedMemory:
+        return LeasedMemory(self.redis, self.ledger, opened)
+
+    @property
+    def field_map(self) -> FieldMap:
+        return FieldMap(
+            location_id=self.connection.ghl_location_id,
+            tag_lists=self.connection.tag_lists,
+            confirmation_tag=self.connection.confirmation_tag,
+        )
+
+    def policy(self, record: SetupRecord) -> Policy:
+        """What the operator decided, under the key and list of the setup."""
+        return Policy(
+            list_id=record.list_id,
+            field_map=self.field_map,
+            fingerprint=Fingerprint(record.key),
+            exclude_opted_out=self.connection.exclude_opted_out,
+            optout_scope_account=self.settings.optout_scope_account,
+            details_always=self.settings.details_always,
+        )
+
+    def subscriber_pages(self, record: SetupRecord) -> SubscriberPages:
+        policy = self.policy(record)
+        return SubscriberPages(self.redis, self.connection.name, policy)
+
+    def record(self) -> SetupRecord | None:
+        """The setup record, at most 5 s old; None before the first setup."""
+        return self.records.get()
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The whole product, without the processes that run it."""
+
+    settings: Settings
+    redis: "Redis"
+    processes: Processes
+    kits: dict[str, Kit]
+
+    def kit(self, connection: str) -> Kit:
+        """One connection's kit.
+
+        Raises:
+            ConfigError: no connection has that name.
+        """
+        kit = self.kits.get(connection)
+        if kit is None:
+            known = ", ".join(self.kits)
+            raise ConfigError([f"connection {connection!r}: unknown; there is {known}"])
+        return kit
+
+
+def build(settings: Settings, *, redis_retries: int = 3) -> Pipeline:
+    """Make everything; connects to nothing yet.
+
+    Args:
+        redis_retries: how often a Redis command is repeated; all scripts bear that.
+    """
+    redis = Redis.from_url(
+        settings.state_redis_url,
+        socket_timeout=5,
+        socket_connect_timeout=5,
+        health_check_interval=25,
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), redis_retries),
+    )
+    http = connections()
+    kits = {c.name: _kit(c, settings, redis, http) for c in settings.connections}
+    return Pipeline(settings, redis, Processes(redis), kits)
+
+
+def _kit(
+    connection: Connection, settings: Settings, redis: "Redis", http: requests.Session
+) -> Kit:
+    ledger = Ledger(redis, connection.name)
+    ghl_bucket = Bucket(
+        redis,
+        bucket_key("ghl", connection.ghl_location_id),
+        connection.ghl_rate,
+        daily=connection.ghl_daily,
+        lease_keys=ledger.lease_keys,
+        lease_seconds=LEASE_SECONDS,
+    )
+    # The API key is half of a credential: it gives the bucket its name only as a hash.
+    account = blake2b(connection.mailjet_api_key.encode(), digest_size=6).hexdigest()
+    mailjet_bucket = Bucket(
+        redis,
+        bucket_key("mailjet", account),
+        connection.mailjet_rate,
+        lease_keys=ledger.lease_keys,
+        lease_seconds=LEASE_SECONDS,
+    )
+    setup = SetupStore(redis, connection.name)
+    idle = Permit(Lane.BULK)
+    return Kit(
+        connection=connection,
+        settings=settings,
+        redis=redis,
+        ledger=ledger,
+        health=Health(redis, connection.name),
+        setup=setup,
+        records=RecordCache(setup),
+        optouts=OptOuts(redis, connection.name),
+        ghl_bucket=ghl_bucket,
+        mailjet_bucket=mailjet_bucket,
+        ghl_session=ApiSession(
+            "ghl",
+            connection.ghl_base_url,
+            headers={
+                **GHL_HEADERS,
+                "Authorization": f"Bearer {connection.ghl_token}",
+            },
+            budget=ghl_bucket,
+            permit=idle,
+            read_only=settings.read_only,
+            http=http,
+        ),
+        mailjet_session=ApiSession(
+            "mailjet",
+            connection.mailjet_base_url,
+            auth=(connection.mailjet_api_key, connection.mailjet_secret_key),
+            budget=mailjet_bucket,
+            permit=idle,
+            read_only=settings.read_only,
+            http=http,
+        ),
+    )

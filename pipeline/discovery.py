@@ -1,0 +1,244 @@
+"""Find contacts: one page of one listing at a time, committed to the ledger whole.
+
+A full run goes through the stages below in order. Its cursor says where it is, lives in
+the ledger, and moves in the same step in which the page's ids are committed: a crash
+repeats a page and never skips one.
+
+1. `optouts`       who opted out in GHL, by search filter: before anybody is listed
+2. `unsubscribed`  who unsubscribed in Mailjet, any list
+3. `subscribers`   whom those ids stand for, and who is excluded
+4. `properties`    Mailjet's side of everybody, compared with what we remember
+5. `listing`       GHL's contacts, 100 a page, with whole rows from search, 500 a page
+6. `businesses`    contacts by business, where businesses are named
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.bootstrap import Kit
+from pipeline.errors import PermanentError, Reach
+from pipeline.ghl.client import GhlClient
+from pipeline.ghl.records import ContactPage, ListCursor
+from pipeline.mailjet.client import MailjetClient
+from pipeline.permit import Lane, Permit
+from pipeline.store.setup import SetupRecord
+from pipeline.sync.consent import mailjet_opt_out
+from pipeline.sync.contact import Contact
+
+OVERLAP_MS = 120_000
+"""Search shows a change only seconds after it (GHL, Contacts Search API, 2026-11)."""
+
+Cursor = dict[str, Any]
+OPTOUT_FILTER = (
+    {
+        "group": "OR",
+        "filters": [
+            {"field": "dndSettings.Email.status", "operator": "eq", "value": "active"},
+            {
+                "field": "dndSettings.Email.status",
+                "operator": "eq",
+                "value": "permanent",
+            },
+            {"field": "dnd", "operator": "eq", "value": True},
+        ],
+    },
+)
+"""`dnd` is only the all-channel flag; the e-mail channel has had its own filter since
+2026-06 (GoHighLevel/highlevel-api-docs#279, read 2026-11)."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page: ids to sync, rows worth caching, where to go on (None = the end)."""
+
+    next: Cursor | None
+    ids: Sequence[str] = ()
+    rows: Sequence[Contact] = field(default=())
+
+
+class Discovery:
+    """Discovery for one connection; every method is one short piece of work."""
+
+    def __init__(self, kit: Kit, record: SetupRecord, lane: Lane = Lane.BULK) -> None:
+        permit = Permit(lane)
+        self._kit = kit
+        self._record = record
+        self._ghl: GhlClient = kit.ghl(permit)
+        self._mailjet: MailjetClient = kit.mailjet(permit)
+        self._stages: dict[str, Callable[[Cursor], Found]] = {
+            "optouts": self._optouts,
+            "unsubscribed": self._unsubscribed,
+            "subscribers": self._subscribers,
+            "properties": self._properties,
+            "listing": self._listing,
+            "businesses": self._businesses,
+        }
+
+    def fetch(self, cursor: Cursor) -> Found:
+        """Fetch the page at the cursor."""
+        return self._stages[cursor["stage"]](cursor)
+
+    def _optouts(self, cursor: Cursor) -> Found:
+        onwards: Cursor = {"stage": "unsubscribed"}
+        if not self._record.optout_filter:
+            return Found(onwards)
+        after = self._read_optouts(cursor.get("after"))
+        return Found(onwards if after is None else {"stage": "optouts", "after": after})
+
+    def read_optouts(self) -> None:
+        """Read the whole set of people who opted out in GHL; newcomers go first."""
+        after = self._read_optouts(None)
+        while after is not None:
+            after = self._read_optouts(after)
+
+    def _read_optouts(self, after: Sequence[Any] | None) -> Sequence[Any] | None:
+        page = self._ghl.search_contacts(filters=OPTOUT_FILTER, search_after=after)
+        ids = _ids(page)
+        self._kit.optouts.add_ghl(ids, first=after is None)
+        if page.next is None:
+            self._kit.ledger.mark(Lane.CONSENT, self._kit.optouts.complete_ghl())
+        return page.next
+
+    def _unsubscribed(self, cursor: Cursor) -> Found:
+        offset = cursor.get("offset", 0)
+        account_wide = self._kit.settings.optout_scope_account
+        page = self._mailjet.list_recipients(
+            offset,
+            list_id=None if account_wide else self._record.list_id,
+            unsubscribed=True,
+        )
+        gone = [row.contact_id for row in page.recipients if row.unsubscribed]
+        self._kit.optouts.add_unsubscribed(gone, first=offset == 0)
+        return _paged("unsubscribed", page.next_offset, "subscribers")
+
+    def _subscribers(self, cursor: Cursor) -> Found:
+        offset = cursor.get("offset", 0)
+        page = self._mailjet.list_contacts(offset)
+        ids = [subscriber.contact_id for subscriber in page.subscribers]
+        unsubscribed = self._kit.optouts.are_unsubscribed(ids)
+        address = self._kit.policy(self._record).fingerprint.address
+        gone = [
+            address(subscriber.email)
+            for subscriber, is_gone in zip(page.subscribers, unsubscribed, strict=True)
+            if is_gone or mailjet_opt_out(subscriber, account_wide=True)
+        ]
+        self._kit.optouts.add_mailjet(gone, first=offset == 0)
+        if page.next_offset is None:
+            self._kit.optouts.complete_mailjet()
+        return _paged("subscribers", page.next_offset, "properties")
+
+    def read_mailjet_optouts(self) -> None:
+        """Read the whole set of people whom Mailjet has a no from."""
+        cursor: Cursor | None = {"stage": "unsubscribed"}
+        while cursor is not None and cursor["stage"] != "properties":
+            cursor = self._stages[cursor["stage"]](cursor).next
+
+    def _properties(self, cursor: Cursor) -> Found:
+        page = self._mailjet.list_contact_data(cursor.get("offset", 0))
+        self._kit.subscriber_pages(self._record).compare(page.subscribers)
+        return _paged("properties", page.next_offset, "listing")
+
+    def _listing(self, cursor: Cursor) -> Found:
+        """List; and take whole rows once the listing has reached where rows end."""
+        rows_until = cursor.get("rows_until")
+        if rows_until is None or (rows_until > 0 and _position(cursor) <= rows_until):
+            return self._rows(cursor)
+        after = cursor.get("after")
+        page = self._ghl.list_contacts(ListCursor(*after) if after else None)
+        ids = _ids(page)
+        if page.next is not None:
+            here = [page.next.start_after, page.next.start_after_id]
+            return Found({**cursor, "after": here}, ids)
+        if self._kit.connection.ghl_business_ids:
+            return Found({"stage": "businesses"}, ids)
+        return Found(None, ids)
+
+    def _rows(self, cursor: Cursor) -> Found:
+        """Rows of search come in the listing's order: newest `dateAdded` first."""
+        no_more = {**cursor, "rows_until": 0}
+        if self._kit.settings.details_always:
+            return Found(no_more)
+        try:
+            page = self._ghl.search_contacts(search_after=cursor.get("rows_after"))
+        except PermanentError as error:
+            if error.status == 401 and error.reach is Reach.CONNECTION:
+                raise
+            return Found(no_more)
+        dates = [row.date_added_ms for row in page.contacts if row.date_added_ms]
+        if page.next is None or not dates:
+            return Found(no_more, rows=page.contacts)
+        until = {**cursor, "rows_after": page.next, "rows_until": min(dates)}
+        return Found(until, rows=page.contacts)
+
+    def _businesses(self, cursor: Cursor) -> Found:
+        waiting = cursor.get("waiting")
+        if waiting is None:
+            waiting = list(self._kit.connection.ghl_business_ids)
+            if waiting == ["*"]:
+                return self._all_businesses(cursor)
+        if not waiting:
+            return Found(None)
+        skip = cursor.get("skip", 0)
+        page = self._ghl.business_contacts(waiting[0], skip)
+        ids = _ids(page)
+        if page.next is not None:
+            return Found({**cursor, "waiting": waiting, "skip": page.next}, ids)
+        rest = waiting[1:]
+        return Found({"stage": "businesses", "waiting": rest} if rest else None, ids)
+
+    def _all_businesses(self, cursor: Cursor) -> Found:
+        skip = cursor.get("skip", 0)
+        page = self._ghl.list_businesses(skip)
+        ids = [*cursor.get("found", []), *(business.id for business in page.businesses)]
+        if page.next is not None:
+            return Found({**cursor, "found": ids, "skip": page.next})
+        return Found({"stage": "businesses", "waiting": ids})
+
+    def changes(self) -> int:
+        """Find what changed in GHL since the watermark; how many contacts did.
+
+        The window overlaps the last one, and what the snapshots already know is left
+        out, so nothing is missed that search showed late.
+        """
+        watermark = self._kit.setup.watermark_ms()
+        if watermark is None:
+            return 0
+        since = {"gte": _iso(watermark - OVERLAP_MS)}
+        where = {"field": "dateUpdated", "operator": "range", "value": since}
+        after, marked, newest = None, 0, watermark
+        while True:
+            page = self._ghl.search_contacts(
+                filters=(where,), sort=(("dateUpdated", "asc"),), search_after=after
+            )
+            fresh = self._kit.ledger.unseen(page.contacts)
+            self._kit.ledger.mark(Lane.LIVE, fresh)
+            marked += len(fresh)
+            newest = max([newest, *(c.date_updated_ms or 0 for c in page.contacts)])
+            self._kit.setup.raise_watermark(newest)
+            if page.next is None:
+                return marked
+            after = page.next
+
+
+def _ids(page: ContactPage[Any]) -> list[str]:
+    """Rows that cannot be read are contacts too: reading them singly tells more."""
+    return [*(contact.id for contact in page.contacts), *filter(None, page.bad_rows)]
+
+
+def _position(cursor: Cursor) -> float:
+    """The `dateAdded` that the listing has come down to."""
+    after = cursor.get("after")
+    return after[0] if after else float("inf")
+
+
+def _paged(stage: str, next_offset: int | None, onwards: str) -> Found:
+    if next_offset is None:
+        return Found({"stage": onwards})
+    return Found({"stage": stage, "offset": next_offset})
+
+
+def _iso(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:03d}Z"

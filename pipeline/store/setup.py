@@ -1,0 +1,92 @@
+"""What `setup` found and made: the right of a connection to write at all."""
+
+import secrets
+from dataclasses import dataclass
+from typing import cast
+
+from redis import Redis
+
+from pipeline.store.state import connection_key
+
+
+@dataclass(frozen=True)
+class SetupRecord:
+    """A successful setup.
+
+    Args:
+        key: for keyed fingerprints; made once, never leaves Redis.
+        list_id: the Mailjet list that this connection keeps.
+        location_name, timezone: as GHL told.
+        optout_filter: whether GHL's search answers the filter for opted-out contacts.
+        done_ms: milliseconds since 1970 UTC.
+    """
+
+    key: bytes
+    list_id: int
+    location_name: str
+    timezone: str
+    optout_filter: bool
+    done_ms: int
+
+
+class SetupStore:
+    """Where the record and the watermark of one connection live."""
+
+    def __init__(self, redis: "Redis", connection: str) -> None:
+        self._redis = redis
+        self._connection = connection
+
+    def _key(self, name: str) -> str:
+        return connection_key(self._connection, name)
+
+    def read(self) -> SetupRecord | None:
+        """The record; None before the first successful setup."""
+        fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._key("setup")))
+        if b"done_ms" not in fields:
+            return None
+        return SetupRecord(
+            key=fields[b"key"],
+            list_id=int(fields[b"list_id"]),
+            location_name=fields[b"location_name"].decode(),
+            timezone=fields[b"timezone"].decode(),
+            optout_filter=fields[b"optout_filter"] == b"1",
+            done_ms=int(fields[b"done_ms"]),
+        )
+
+    def fingerprint_key(self) -> bytes:
+        """The key for fingerprints, made at the first call."""
+        self._redis.hsetnx(self._key("setup"), "key", secrets.token_bytes(32))
+        return cast("bytes", self._redis.hget(self._key("setup"), "key"))
+
+    def save(self, record: SetupRecord) -> None:
+        self._redis.hset(
+            self._key("setup"),
+            mapping={
+                "list_id": record.list_id,
+                "location_name": record.location_name,
+                "timezone": record.timezone,
+                "optout_filter": int(record.optout_filter),
+                "done_ms": record.done_ms,
+            },
+        )
+
+    def watermark_ms(self) -> int | None:
+        """The newest change already seen; None before the first full run began."""
+        stored = cast("bytes | None", self._redis.get(self._key("watermark")))
+        return int(stored) if stored else None
+
+    def raise_watermark(self, to_ms: int) -> None:
+        """Never lowers it: two readers may finish in any order."""
+        if to_ms > (self.watermark_ms() or 0):
+            self._redis.set(self._key("watermark"), to_ms)
+
+    def claim_due(self, task: str, interval_seconds: float) -> bool:
+        """Whether `task` is due; true for one caller in each interval.
+
+        This, and not Beat's own clock, decides: two Beats, or none for an hour, do no
+        harm.
+        """
+        taken = self._redis.set(
+            self._key(f"due:{task}"), 1, nx=True, px=round(interval_seconds * 1000)
+        )
+        return bool(taken)

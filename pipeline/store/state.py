@@ -1,0 +1,88 @@
+"""Every key in Redis: its name, its size, its bound, and who deletes it.
+
+Beside the row cache (600 s) no address is stored: only keyed fingerprints are, and the
+key is made at the first `setup`.
+"""
+
+from dataclasses import dataclass
+
+PREFIX = "gm:"
+"""All our keys begin with it; Celery's do not."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One family of keys.
+
+    Args:
+        name: what follows `gm:` or `gm:CONNECTION:`.
+        holds: what it is, with bytes for each entry.
+        bound: how large it can get.
+        deleted_by: who takes entries out.
+    """
+
+    name: str
+    holds: str
+    bound: str
+    deleted_by: str
+
+
+PROCESS_KEYS = (
+    Key("workers", "zset, worker and its slots: 60", "workers alive", "next heartbeat"),
+    Key("tick", "time of Beat's last tick: 13", "one", "never"),
+    Key("busy", "connections with work at the last tick: 8", "one", "never"),
+    Key("turn", "whose turn it is among the connections: 8", "one", "never"),
+    Key("bucket:*", "hash and day counters of one allowance: 200", "resources", "TTL"),
+)
+CONNECTION_KEYS = (
+    Key("todo:bulk", "zset of waiting ids: 90", "5 minutes of budget", "lease"),
+    Key("todo:live", "zset of waiting ids: 90", "contacts", "lease"),
+    Key("todo:consent", "zset of waiting ids: 90", "contacts", "lease"),
+    Key("leased", "zset of leased ids: 90", "two for each slot", "end of lease"),
+    Key("tokens", "hash, id to fencing token: 90", "leased", "end of lease"),
+    Key("lanes", "hash, id to lane: 90", "leased", "end of lease"),
+    Key("again", "hash, id to lane: 90", "leased", "end of lease"),
+    Key("writing", "hash, id to addresses: 100", "unsettled ids", "settlement"),
+    Key("held", "hash, address to id: 90", "leased", "end of lease"),
+    Key("attempts", "hash, id to count: 80", "failing ids", "settlement, burial"),
+    Key("expiries", "hash, id to count: 80", "expired ids", "settlement, burial"),
+    Key("dead", "hash, id to letter: 400", "dead letters", "settlement, replay"),
+    Key("run", "hash, the current or last run: 600", "one", "next run"),
+    Key("found", "set of the run's ids: 70", "contacts", "end of run"),
+    Key("open", "set of the run's unfinished ids: 70", "contacts", "end of run"),
+    Key("runs", "list of finished runs: 600", "50", "end of run"),
+    Key("snapshots", "hash, id to snapshot: 320", "contacts", "deletion in GHL"),
+    Key("addresses", "hash, address to ids: 80", "contacts", "address change"),
+    Key("seen", "hash, id to Mailjet's side: 160", "differing ids", "settlement"),
+    Key("health", "hash of failures and pause: 300", "one", "settlement, resume"),
+    Key("suspects", "hash, id to attempts: 80", "failing ids", "settlement, probe"),
+    Key("fence", "counter: 8", "one", "never"),
+    Key("row:", "GHL's row of one id, compressed: 500", "bulk todo", "600 s"),
+    Key("optouts:ghl", "set of opted-out ids: 70", "opted-out contacts", "next read"),
+    Key("optouts:ghl:next", "the same, being read", "opted-out contacts", "600 s"),
+    Key("optouts:mailjet", "set of addresses: 60", "opted-out addresses", "next read"),
+    Key("optouts:mailjet:next", "the same, being read", "the same", "1 hour"),
+    Key("unsubscribed", "set of Mailjet ids, being read: 50", "the same", "1 hour"),
+    Key("setup", "hash: key, list, what was found: 500", "one", "never"),
+    Key("watermark", "time of the newest change seen: 13", "one", "never"),
+    Key("due:*", "a periodic task ran in this interval: 1", "tasks", "TTL"),
+)
+LEDGER_KEYS = (
+    *("todo:bulk", "todo:live", "todo:consent", "leased", "tokens", "lanes", "again"),
+    *("writing", "held", "attempts", "expiries", "dead", "run", "found", "open"),
+    *("runs", "snapshots", "addresses", "seen", "health", "suspects", "fence", "row:"),
+)
+"""In the order in which `ledger.lua` names them."""
+
+
+def process_key(name: str) -> str:
+    return f"{PREFIX}{name}"
+
+
+def connection_key(connection: str, name: str) -> str:
+    return f"{PREFIX}{connection}:{name}"
+
+
+def bucket_key(vendor: str, resource: str) -> str:
+    """The allowance belongs to the resource, whichever connections use it."""
+    return f"{PREFIX}bucket:{vendor}:{resource}"

@@ -1,0 +1,103 @@
+"""One lease, from opening it to its end, whatever happens in between."""
+
+import random
+import time
+
+from redis.exceptions import RedisError
+
+from pipeline.bootstrap import Kit
+from pipeline.errors import LeaseLost, PipelineError, ReadOnly, VendorError
+from pipeline.permit import Lease, Permit
+from pipeline.retry import GiveUp, PauseConnection, TryAgain, decide
+from pipeline.store.dead_letters import DeadLetter
+from pipeline.store.ledger import AddressHeld, Opened
+from pipeline.store.memory import LeasedMemory
+from pipeline.sync.reconcile import sync_contact
+
+HELD_SECONDS = 1.0
+"""Another contact with the same address is being written; that takes about as long."""
+NOT_WRITTEN = "read-only: not written"
+NOT_SET_UP_SECONDS = 60.0
+
+
+def run_lease(kit: Kit, ghl_id: str, token: int) -> str:
+    """Sync the leased contact and end the lease; returns what happened, in a word.
+
+    A void lease changes nothing: whoever holds the contact now does the work. Without
+    Redis nothing is decided here either: the lease expires, and the contact comes back.
+    """
+    try:
+        opened = kit.ledger.open(ghl_id, token)
+    except LeaseLost:
+        return "lease lost"
+    lease = opened.lease
+    permit = Permit(lease.lane, lease)
+    try:
+        return _sync(kit, permit, lease, kit.memory(opened))
+    except AddressHeld:
+        kit.ledger.give_back(lease, HELD_SECONDS * random.random())  # noqa: S311
+        return "address held"
+    except LeaseLost:
+        return "lease lost"
+    except PipelineError as error:
+        return _after(error, kit, opened, permit)
+    except RedisError:
+        raise
+    except Exception as error:
+        # A record that breaks our own code must not come back for ever.
+        failure = VendorError("pipeline", "contact.sync", None, type(error).__name__)
+        _after(failure, kit, opened, permit)
+        raise
+
+
+def _sync(kit: Kit, permit: Permit, lease: Lease, memory: LeasedMemory) -> str:
+    record = kit.record()
+    if record is None:
+        kit.ledger.give_back(lease, NOT_SET_UP_SECONDS)
+        return "not set up"
+    old_address = memory.snapshot.address if memory.snapshot else b""
+    ghl, mailjet = kit.ghl(permit), kit.mailjet(permit)
+    try:
+        result = sync_contact(lease.ghl_id, ghl, mailjet, memory, kit.policy(record))
+    except ReadOnly:
+        kit.ledger.skip(lease, NOT_WRITTEN)
+        return NOT_WRITTEN
+    settled = kit.ledger.settle(
+        lease,
+        result.outcome,
+        result.snapshot,
+        old_address=old_address,
+        wake=result.wake,
+    )
+    return str(result.outcome) if settled else "lease lost"
+
+
+def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> str:
+    """Carry out what `retry` decides."""
+    lease = opened.lease
+    untouched = not permit.calls and not opened.unsettled
+    decision = decide(error, opened.attempts, jitter=random.random())  # noqa: S311
+    cause = type(error).__name__
+    match decision:
+        case PauseConnection(reason):
+            kit.ledger.give_back(lease, 0)
+            kit.health.pause(reason)
+            return f"paused: {cause}"
+        case GiveUp(reason):
+            letter = DeadLetter(
+                lease.ghl_id,
+                cause,
+                reason,
+                lease.lane,
+                opened.attempts + 1,
+                round(time.time() * 1000),
+            )
+            kit.ledger.bury(lease, letter.dump(), cause)
+            return f"dead letter: {cause}"
+        case TryAgain(wait, counted, suspect):
+            kit.ledger.give_back(
+                lease, wait, counted=counted, suspect=suspect, untouched=untouched
+            )
+            if suspect:
+                kit.health.stumble(str(error))
+            return f"again in {wait:.0f} s: {cause}"
