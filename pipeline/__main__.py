@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `ghl-mailjet`."""
+
+from pipeline.cli import main
+
+main()

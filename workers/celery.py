@@ -1,0 +1,81 @@
+"""The Celery app. The broker is a doorbell; the ledger knows the work."""
+
+import sys
+from functools import cache
+
+from celery import Celery
+from kombu import Queue
+
+from pipeline.bootstrap import Pipeline, build
+from pipeline.config import Settings, from_env
+from pipeline.dispatch import Dispatcher
+from pipeline.errors import ConfigError
+from pipeline.permit import Lane
+from workers.schedule import beat_schedule
+
+SLOTS = 16
+"""Threads of a worker: as fast as 16 processes, in a fourteenth of the memory."""
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process; ends it with every problem when there are any."""
+    try:
+        return from_env()
+    except ConfigError as error:
+        sys.exit("The settings cannot be used:\n  " + "\n  ".join(error.problems))
+
+
+@cache
+def pipeline() -> Pipeline:
+    """The pipeline of this process."""
+    return build(settings())
+
+
+@cache
+def dispatcher() -> Dispatcher:
+    """The dispatcher of this process."""
+    return Dispatcher(pipeline())
+
+
+app = Celery("ghl-mailjet", include=["workers.tasks", "workers.signals"])
+app.conf.update(
+    broker_url=settings().redis_url,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": 300,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "unacked_mutex_expire": 30,
+        # Longer than kombu's blocking read of one second.
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+        "queue_order_strategy": "priority",
+    },
+    accept_content=["json"],
+    task_serializer="json",
+    task_ignore_result=True,
+    task_queues=[Queue(lane) for lane in Lane],
+    task_default_queue=Lane.BULK.value,
+    task_routes={
+        "dispatch.tick": {"queue": Lane.CONSENT},
+        "discovery.optouts": {"queue": Lane.CONSENT},
+        "discovery.changes": {"queue": Lane.LIVE},
+        "connection.probe": {"queue": Lane.LIVE},
+        "resync.full": {"queue": Lane.LIVE},
+    },
+    # Threads cannot be stopped in mid-task: every request has a total deadline instead.
+    worker_pool="threads",
+    worker_concurrency=SLOTS,
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
+    worker_send_task_events=True,
+    timezone="UTC",
+    # What is due is decided in the ledger, so Beat has nothing to remember.
+    beat_scheduler="celery.beat:Scheduler",
+    beat_schedule=beat_schedule(settings()),
+    beat_max_loop_interval=1,
+)

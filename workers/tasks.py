@@ -1,0 +1,190 @@
+"""Celery tasks: each gets this process's pipeline, calls one function, returns a word.
+
+Arguments are ids and JSON scalars, never an address, a name or a secret: they are
+stored in the broker and shown in Flower. Tasks that ring (everything but `resync.full`)
+ack early, because a lost ring is rung again: a lease expires, and Beat ticks.
+"""
+
+from collections.abc import Iterable
+
+from pipeline import check, runs, setup, work
+from pipeline.bootstrap import Kit
+from pipeline.discovery import Discovery
+from pipeline.errors import PipelineError
+from pipeline.permit import Lease
+from pipeline.store.dead_letters import worker_lost
+from workers.celery import app, dispatcher, pipeline
+
+
+@app.task(name="contact.sync")
+def contact_sync(connection: str, ghl_id: str, lease: int) -> str:
+    """Sync one leased contact, then send what follows on its connection.
+
+    Sent by dispatch. Run twice, the second finds its lease void. When it fails, the
+    contact waits in the ledger, or becomes a dead letter there.
+    """
+    kit = pipeline().kit(connection)
+    outcome = work.run_lease(kit, ghl_id, lease)
+    _send(dispatcher().following(kit))
+    return outcome
+
+
+@app.task(name="dispatch.tick", send_events=False)
+def dispatch_tick() -> int:
+    """Return expired leases, start what is idle, ring what has to go on.
+
+    Rung by Beat every second; twice does no harm. Returns how many contacts went out.
+    """
+    processes = pipeline().processes
+    processes.ticked()
+    for kit in pipeline().kits.values():
+        kit.ledger.expire(worker_lost(processes.now_ms()))
+        if kit.health.claim_probe():
+            connection_probe.delay(connection=kit.connection.name)
+        _ring_discovery(kit)
+    return _send(dispatcher().idle())
+
+
+@app.task(name="connection.probe")
+def connection_probe(connection: str) -> str:
+    """Ask both vendors whether a paused connection works again, and resume it."""
+    kit = pipeline().kit(connection)
+    try:
+        check.probe(kit)
+    except PipelineError as error:
+        kit.health.still_down(str(error))
+        return f"still paused: {type(error).__name__}"
+    kit.health.resume()
+    return "resumed"
+
+
+@app.task(name="discovery.contacts")
+def discovery_contacts(connection: str | None = None) -> str:
+    """Fetch one page of the connection's run, then ring for the next.
+
+    Without a connection (rung by Beat): start every run that is due.
+    """
+    if connection is None:
+        return _start_due_runs()
+    return _discover(pipeline().kit(connection))
+
+
+@app.task(name="discovery.business")
+def discovery_business(
+    connection: str | None = None, business_id: str | None = None
+) -> str:
+    """The same for contacts by business; with an id, start a run of that business."""
+    if connection is None:
+        kits = pipeline().kits.values()
+        return f"{sum(_ring_discovery(kit) for kit in kits)} rung"
+    kit = pipeline().kit(connection)
+    if business_id is not None:
+        runs.start_run(kit, business=business_id)
+    return _discover(kit)
+
+
+@app.task(name="discovery.changes")
+def discovery_changes(connection: str | None = None) -> str:
+    """Find what changed in GHL since the last look; rung by Beat for everybody."""
+    kits = [pipeline().kit(connection)] if connection else _working("changes")
+    found = sum(runs.discover(kit, Discovery.changes) or 0 for kit in kits)
+    if found:
+        _send(dispatcher().idle())
+    return f"{found} changed"
+
+
+@app.task(name="discovery.optouts")
+def discovery_optouts(connection: str | None = None) -> str:
+    """Read the whole set of people who opted out in GHL; rung by Beat."""
+    kits = [pipeline().kit(connection)] if connection else _working("optouts")
+    able = [kit for kit in kits if (r := kit.record()) and r.optout_filter]
+    for kit in able:
+        runs.discover(kit, Discovery.read_optouts)
+    return f"{len(able)} read"
+
+
+@app.task(name="resync.full", acks_late=True)
+def resync_full(connection: str = "default", business_id: str | None = None) -> str:
+    """Start a full resync; joins the one under way.
+
+    Enqueued by operators, from anywhere. Run twice, the second joins.
+
+    Raises:
+        ConfigError: no such connection, or it is not set up.
+    """
+    kit = pipeline().kit(connection)
+    if kit.record() is None:
+        setup.restore(kit)
+    started = runs.start_run(kit, business=business_id)
+    _ring_discovery(kit)
+    return f"{'joined' if started.joined else 'started'} {started.run_id}"
+
+
+def _send(leases: Iterable[Lease]) -> int:
+    sent = 0
+    for lease in leases:
+        contact_sync.apply_async(
+            kwargs={
+                "connection": lease.connection,
+                "ghl_id": lease.ghl_id,
+                "lease": lease.token,
+            },
+            queue=lease.lane.value,
+        )
+        sent += 1
+    return sent
+
+
+def _discover(kit: Kit) -> str:
+    """One page; a failure is the connection's, and Beat's tick rings again later."""
+    more = runs.discover(kit, lambda discovery: runs.step(kit, discovery))
+    if more:
+        _ring_discovery(kit)
+    _send(dispatcher().following(kit))
+    return "another page" if more else "no more"
+
+
+def _ring_discovery(kit: Kit) -> bool:
+    """Ring the task that fetches the run's next page, if one is to be fetched."""
+    stage = runs.wanted_stage(kit)
+    if stage is None:
+        return False
+    task = discovery_business if stage == "businesses" else discovery_contacts
+    task.delay(connection=kit.connection.name)
+    return True
+
+
+def _start_due_runs() -> str:
+    started = 0
+    for kit in pipeline().kits.values():
+        try:
+            if kit.record() is None and not _restored(kit):
+                continue
+            if runs.full_run_is_due(kit):
+                runs.start_run(kit)
+                started += 1
+            _ring_discovery(kit)
+        except PipelineError as error:
+            kit.health.stumble(str(error))
+    return f"{started} started"
+
+
+def _restored(kit: Kit) -> bool:
+    """At most one look a minute at an account that may never have been set up."""
+    return kit.setup.claim_due("restore", 60) and setup.restore(kit)
+
+
+def _working(task: str) -> list[Kit]:
+    """Connections that are set up, work, and have not had `task` in this interval."""
+    config = pipeline().settings
+    seconds = {
+        "changes": config.changes_interval_seconds,
+        "optouts": config.optouts_interval_seconds,
+    }[task]
+    return [
+        kit
+        for kit in pipeline().kits.values()
+        if kit.record() is not None
+        and kit.health.paused() is None
+        and kit.setup.claim_due(task, seconds * 0.9)
+    ]
