@@ -74,8 +74,7 @@ app.conf.update(
     worker_disable_prefetch=True,
     worker_send_task_events=True,
     timezone="UTC",
-    # What is due is decided in the ledger, so Beat has nothing to remember.
-    beat_scheduler="celery.beat:Scheduler",
+    beat_scheduler="workers.schedule:Doorbell",
     beat_schedule=beat_schedule(settings()),
     beat_max_loop_interval=1,
 )

@@ -7,6 +7,9 @@ ack early, because a lost ring is rung again: a lease expires, and Beat ticks.
 
 from collections.abc import Iterable
 
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
 from pipeline import check, runs, setup, work
 from pipeline.bootstrap import Kit
 from pipeline.discovery import Discovery
@@ -24,8 +27,11 @@ def contact_sync(connection: str, ghl_id: str, lease: int) -> str:
     contact waits in the ledger, or becomes a dead letter there.
     """
     kit = pipeline().kit(connection)
-    outcome = work.run_lease(kit, ghl_id, lease)
-    _send(dispatcher().following(kit))
+    try:
+        outcome = work.run_lease(kit, ghl_id, lease)
+        _send(dispatcher().following(kit))
+    except (RedisError, OperationalError) as error:
+        return f"Redis is away ({type(error).__name__}): the lease will expire"
     return outcome
 
 
