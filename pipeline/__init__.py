@@ -5,10 +5,10 @@ can be used from a Python prompt. `workers/` is the Celery shell around it.
 
 Layers; an import may only point down:
 
-    cli, demo             the `ghl-mailjet` command
-    bootstrap             makes and joins all objects
+    cli, terminal, demo   the `ghl-mailjet` command
     runs, discovery, dispatch, work, setup, check
-    ghl, mailjet, store, session, classify
+    bootstrap             makes and joins all objects
+    ghl, mailjet, store, session (answer, classify, redaction, transport)
     sync                  the domain: standard library and errors only
     errors, config, permit, retry
 

@@ -1,7 +1,6 @@
 """Make and join all objects; the only place that does."""
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import requests
@@ -18,10 +17,12 @@ from pipeline.permit import Lane, Permit
 from pipeline.session import ApiSession
 from pipeline.store.bucket import Bucket
 from pipeline.store.health import Health
-from pipeline.store.ledger import LEASE_SECONDS, Ledger, Opened
+from pipeline.store.ledger import LEASE_SECONDS, Ledger
 from pipeline.store.memory import LeasedMemory
 from pipeline.store.optouts import OptOuts
+from pipeline.store.presence import Presence
 from pipeline.store.processes import Processes
+from pipeline.store.records import Opened
 from pipeline.store.seen import SubscriberPages
 from pipeline.store.setup import SetupRecord, SetupStore
 from pipeline.store.state import bucket_key
@@ -29,24 +30,6 @@ from pipeline.sync.mapping import FieldMap
 from pipeline.sync.ports import Policy
 from pipeline.sync.snapshot import Fingerprint
 from pipeline.transport import connections
-
-RECORD_SECONDS = 5.0
-"""How long a process trusts the setup record that it read."""
-
-
-class RecordCache:
-    """The setup record, read again after `RECORD_SECONDS`."""
-
-    def __init__(self, setup: SetupStore) -> None:
-        self._setup = setup
-        self._value: SetupRecord | None = None
-        self._until = 0.0
-
-    def get(self) -> SetupRecord | None:
-        if self._value is None or time.monotonic() >= self._until:
-            self._value = self._setup.read()
-            self._until = time.monotonic() + RECORD_SECONDS
-        return self._value
 
 
 @dataclass(frozen=True)
@@ -59,8 +42,8 @@ class Kit:
     ledger: Ledger
     health: Health
     setup: SetupStore
-    records: RecordCache
     optouts: OptOuts
+    presence: Presence
     ghl_bucket: Bucket
     mailjet_bucket: Bucket
     ghl_session: ApiSession
@@ -90,7 +73,7 @@ class Kit:
         """What the operator decided, under the key and list of the setup."""
         return Policy(
             list_id=record.list_id,
-            field_map=self.field_map,
+            field_map=replace(self.field_map, list_id=record.list_id),
             fingerprint=Fingerprint(record.key),
             exclude_opted_out=self.connection.exclude_opted_out,
             optout_scope_account=self.settings.optout_scope_account,
@@ -102,8 +85,12 @@ class Kit:
         return SubscriberPages(self.redis, self.connection.name, policy)
 
     def record(self) -> SetupRecord | None:
-        """The setup record, at most 5 s old; None before the first setup."""
-        return self.records.get()
+        """The setup record, None before the first setup.
+
+        Read anew for each piece of work: under the key of a state that was lost
+        meanwhile nobody's opt-out would be found.
+        """
+        return self.setup.read()
 
 
 @dataclass(frozen=True)
@@ -167,7 +154,6 @@ def _kit(
         lease_keys=ledger.lease_keys,
         lease_seconds=LEASE_SECONDS,
     )
-    setup = SetupStore(redis, connection.name)
     idle = Permit(Lane.BULK)
     return Kit(
         connection=connection,
@@ -175,9 +161,9 @@ def _kit(
         redis=redis,
         ledger=ledger,
         health=Health(redis, connection.name),
-        setup=setup,
-        records=RecordCache(setup),
+        setup=SetupStore(redis, connection.name),
         optouts=OptOuts(redis, connection.name),
+        presence=Presence(redis, connection.name),
         ghl_bucket=ghl_bucket,
         mailjet_bucket=mailjet_bucket,
         ghl_session=ApiSession(

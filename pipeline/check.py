@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.errors import ConfigError, NotFound, PipelineError, Unauthorized
+from pipeline.ghl.client import GhlClient
 from pipeline.permit import Lane, Permit
 from pipeline.setup import has_optout_filter, missing_properties
 
@@ -105,6 +106,9 @@ def _ghl(kit: Kit) -> Iterator[Finding]:
             yield Finding(Level.WARNING, f"GHL {scope}: {error}")
         else:
             yield Finding(Level.OK, f"GHL scope {scope}")
+    for business_id in kit.connection.ghl_business_ids:
+        if business_id != "*":
+            yield from _business(ghl, business_id)
     try:
         filtered = has_optout_filter(ghl)
     except PipelineError as error:
@@ -115,6 +119,16 @@ def _ghl(kit: Kit) -> Iterator[Finding]:
     else:
         what = "GHL search cannot find opted-out contacts"
         yield Finding(Level.WARNING, what, "nothing to do: contacts are read singly")
+
+
+def _business(ghl: GhlClient, business_id: str) -> Iterator[Finding]:
+    try:
+        ghl.business_contacts(business_id, 0)
+    except NotFound:
+        what = f"GHL business {business_id}: unknown"
+        yield Finding(Level.WARNING, what, "correct GHL_BUSINESS_IDS")
+    except PipelineError as error:
+        yield Finding(Level.WARNING, f"GHL business {business_id}: {error}")
 
 
 def _mailjet(kit: Kit) -> Iterator[Finding]:
@@ -154,6 +168,10 @@ def _ours(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
         yield Finding(Level.FAILURE, "not set up", "run `ghl-mailjet setup`")
     else:
         yield Finding(Level.OK, "set up")
+    if held := kit.presence.held():
+        what = f"{held} contacts are missing in GHL's listing and were left alone"
+        mend = "if they were deleted: ghl-mailjet resync --accept-deletions"
+        yield Finding(Level.WARNING, what, mend)
     if pause := kit.health.paused():
         mend = "mend the cause; it resumes by itself within a minute"
         yield Finding(Level.FAILURE, f"paused: {pause.reason}", mend)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, NoReturn, ParamSpec
 
 import click
 from redis.exceptions import RedisError
@@ -22,7 +22,7 @@ from pipeline.bootstrap import Kit, Pipeline, build
 from pipeline.config import from_env
 from pipeline.demo import demo
 from pipeline.errors import ConfigError, PipelineError
-from pipeline.permit import Lane
+from pipeline.permit import Lane, Permit
 from pipeline.sandbox.command import sandbox
 from pipeline.store import dead_letters as letters_
 
@@ -55,10 +55,14 @@ def with_kit(
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         connection = str(kwargs.pop("connection"))
         try:
-            pipeline = build(from_env())
-            command(pipeline, pipeline.kit(connection), *args, **kwargs)
+            settings = from_env()
         except ConfigError as error:
             _fail(2, "The settings cannot be used:", *error.problems)
+        pipeline = build(settings)
+        try:
+            command(pipeline, pipeline.kit(connection), *args, **kwargs)
+        except ConfigError as error:
+            _fail(2, *error.problems)
         except PipelineError as error:
             _fail(1, f"{type(error).__name__}: {error}")
         except RedisError as error:
@@ -67,7 +71,7 @@ def with_kit(
     return update_wrapper(run, command)
 
 
-def _fail(code: int, *lines: str) -> None:
+def _fail(code: int, *lines: str) -> NoReturn:
     for line in lines:
         click.echo(line, err=True)
     sys.exit(code)
@@ -135,8 +139,19 @@ def sync(pipeline: Pipeline, kit: Kit, contact_id: str) -> None:
 @main.command()
 @click.option("--business", metavar="ID", help="Only the contacts of one business.")
 @click.option("--watch", is_flag=True, help="Show progress until the run has finished.")
+@click.option(
+    "--accept-deletions",
+    is_flag=True,
+    help="Contacts missing in GHL were really deleted, however many.",
+)
 @with_kit
-def resync(pipeline: Pipeline, kit: Kit, business: str | None, watch: bool) -> None:
+def resync(
+    pipeline: Pipeline,
+    kit: Kit,
+    business: str | None,
+    watch: bool,
+    accept_deletions: bool,
+) -> None:
     """Resync every contact of the connection; joins a run that is under way.
 
     The work is done by the workers and beat. Ends with 0 when the run has finished.
@@ -145,6 +160,10 @@ def resync(pipeline: Pipeline, kit: Kit, business: str | None, watch: bool) -> N
     """
     if kit.record() is None:
         setup_.restore(kit)
+    if business is not None:
+        kit.ghl(Permit(Lane.LIVE)).business_contacts(business, 0)  # NotFound, if so
+    if accept_deletions:
+        kit.presence.accept()
     started = runs_.start_run(kit, business=business)
     if started.joined:
         click.echo(f"Run {started.run_id} is under way already: joined it.")

@@ -6,6 +6,7 @@ once, by the name the operator typed, with what to do; secrets are never echoed.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,7 +119,7 @@ def from_env(
     """
     if environ is None:
         from_file = {k: v for k, v in dotenv_values(dotenv_path).items() if v}
-        environ = {**from_file, **os.environ}
+        environ = {**from_file, **{k: v for k, v in os.environ.items() if v}}
     problems: list[str] = []
     process = _load(SettingsSchema(), _pick(environ, PROCESS_VARIABLES), problems)
     if path := environ.get(CONNECTIONS_FILE_VARIABLE):
@@ -215,7 +216,10 @@ def _connections_from_file(
             elif variable and environ.get(str(variable)):
                 values[secret] = environ[str(variable)]
             elif variable:
-                problems.append(f"{prefix}{secret}_env: {variable} is not set")
+                # What is typed here by mistake may be the secret itself.
+                known = re.fullmatch(r"[A-Z][A-Z0-9_]*", str(variable))
+                named = variable if known else "the variable that it names"
+                problems.append(f"{prefix}{secret}_env: {named} is not set")
                 values[secret] = "-"
         connections += _one_connection(name, values, names, problems, prefix)
     return connections

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -21,15 +21,25 @@ class Rate:
         return self.calls / self.window_seconds
 
 
+def _split(url: str) -> SplitResult | None:
+    """The parts of an address; None when it is none (the reason may hold a secret)."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
 class BaseUrlField(fields.String):
     """An https address; plain http only on loopback, where the sandbox lives."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
         url: str = super()._deserialize(value, attr, data, **kw).rstrip("/")
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        parts = _split(url)
+        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValidationError("not an http(s) address; write https://host")
-        if parts.username or parts.query or parts.fragment:
+        if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValidationError("must hold host and path only, no user or query")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
             raise ValidationError("must be https (http is for loopback addresses only)")
@@ -39,7 +49,15 @@ class BaseUrlField(fields.String):
 class RedisUrlField(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
         url: str = super()._deserialize(value, attr, data, **kw)
-        if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        parts = _split(url)
+        if (
+            parts is None
+            or parts.scheme not in {"redis", "rediss", "unix"}
+            or (
+                parts.scheme != "unix"
+                and not (parts.path.strip("/") or "0").isdecimal()
+            )
+        ):
             raise ValidationError("not a Redis address; write redis://host:6379/0")
         return url
 
@@ -69,7 +87,9 @@ class HoursField(fields.Field[tuple[int, int]]):
             hours = int(start), int(end)
         except ValueError:
             raise ValidationError("not a pair of hours; write 1-5") from None
-        if not all(0 <= hour <= 24 for hour in hours) or hours[0] == hours[1]:
+        if not all(0 <= hour <= 24 for hour in hours) or (
+            hours[0] % 24 == hours[1] % 24 and hours != (0, 24)
+        ):
             raise ValidationError("needs two different hours of 0-24; write 1-5")
         return hours
 
@@ -86,21 +106,36 @@ class WordsField(fields.Field[tuple[str, ...]]):
         return tuple(word.strip() for word in words if word.strip())
 
 
+class TagField(fields.String):
+    """A tag in lower case, as GHL keeps it: written otherwise it is never found."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
+        tag: str = super()._deserialize(value, attr, data, **kw)
+        return tag.strip().lower()
+
+
 class TagListsField(fields.Field[dict[str, int]]):
     """`vip=123,lead=456`, or a TOML table: tag to Mailjet list id."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **kw: Any
     ) -> dict[str, int]:
-        if isinstance(value, str):
-            pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
-            value = {tag: list_id for tag, _, list_id in pairs}
-        if not isinstance(value, dict):
+        if isinstance(value, dict):
+            pairs = [(str(tag), str(list_id)) for tag, list_id in value.items()]
+        elif isinstance(value, str):
+            typed = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+            pairs = [(tag, list_id) for tag, _, list_id in typed]
+        else:
             raise ValidationError("not tag=list pairs; write vip=123,lead=456")
         try:
-            return {str(t).strip().lower(): int(i) for t, i in value.items()}
-        except (TypeError, ValueError):
+            lists = {tag.strip().lower(): int(list_id) for tag, list_id in pairs}
+        except ValueError:
             raise ValidationError("a list id is a number; write vip=123") from None
+        if "" in lists or min(lists.values(), default=1) < 1:
+            raise ValidationError("needs a tag and a list id of 1 or more: vip=123")
+        if len(lists) < len(pairs):
+            raise ValidationError("names a tag twice")
+        return lists
 
 
 def _text(**kw: Any) -> fields.String:
@@ -130,8 +165,17 @@ class ConnectionSchema(Schema):
     ghl_daily = fields.Integer(load_default=200_000, validate=validate.Range(min=1))
     mailjet_rate = RateField(load_default=Rate(100, 10.0))
     tag_lists = TagListsField(load_default=dict)
-    confirmation_tag = fields.String(load_default="")
+    confirmation_tag = TagField(load_default="")
     exclude_opted_out = fields.Boolean(load_default=True)
+
+    @validates_schema
+    def _lists_of_their_own(self, data: dict[str, Any], **kw: Any) -> None:
+        if data["mailjet_list_id"] in data["tag_lists"].values():
+            raise ValidationError(
+                "names the list that is kept (MAILJET_LIST_ID): who loses the tag "
+                "would be taken off it",
+                "tag_lists",
+            )
 
 
 class SettingsSchema(Schema):

@@ -26,6 +26,7 @@ from pipeline import runs, setup
 from pipeline.bootstrap import Pipeline, build
 from pipeline.config import from_env
 from pipeline.errors import ConfigError
+from pipeline.store.state import PREFIX
 from pipeline.terminal import console, watch_run
 
 START_SECONDS = 30.0
@@ -43,7 +44,9 @@ def demo(contacts: int, keep: bool) -> None:
 
     Uses the Redis server that REDIS_URL names, else one that it starts.
     """
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    # Both: a shell starts background jobs with SIGINT ignored.
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, _as_interrupt)
     with ExitStack() as stack:
         try:
             _run(stack, contacts, keep=keep)
@@ -160,7 +163,7 @@ def _wait(what: str, ready: Callable[[], bool]) -> None:
 
 
 def _refuse_foreign_state(pipeline: Pipeline) -> None:
-    if next(pipeline.redis.scan_iter("gm:*", count=1000), None) is not None:
+    if next(pipeline.redis.scan_iter(f"{PREFIX}*", count=1000), None) is not None:
         raise ConfigError(
             [
                 "REDIS_URL: that server holds the state of an installation, which the "
@@ -170,7 +173,7 @@ def _refuse_foreign_state(pipeline: Pipeline) -> None:
 
 
 def _forget(pipeline: Pipeline) -> None:
-    for key in pipeline.redis.scan_iter("gm:*", count=1000):
+    for key in pipeline.redis.scan_iter(f"{PREFIX}*", count=1000):
         pipeline.redis.delete(key)
 
 

@@ -10,15 +10,17 @@ repeats a page and never skips one.
 4. `properties`    Mailjet's side of everybody, compared with what we remember
 5. `listing`       GHL's contacts, 100 a page, with whole rows from search, 500 a page
 6. `businesses`    contacts by business, where businesses are named
+7. `missing`       whom we remember and nobody listed: deleted, once a GET confirms it
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.bootstrap import Kit
-from pipeline.errors import PermanentError, Reach
+from pipeline.errors import BadPayload, NotFound, PermanentError, Reach
 from pipeline.ghl.client import GhlClient
 from pipeline.ghl.records import ContactPage, ListCursor
 from pipeline.mailjet.client import MailjetClient
@@ -26,6 +28,8 @@ from pipeline.permit import Lane, Permit
 from pipeline.store.setup import SetupRecord
 from pipeline.sync.consent import mailjet_opt_out
 from pipeline.sync.contact import Contact
+
+logger = logging.getLogger(__name__)
 
 OVERLAP_MS = 120_000
 """Search shows a change only seconds after it (GHL, Contacts Search API, 2026-11)."""
@@ -74,6 +78,7 @@ class Discovery:
             "properties": self._properties,
             "listing": self._listing,
             "businesses": self._businesses,
+            "missing": self._missing,
         }
 
     def fetch(self, cursor: Cursor) -> Found:
@@ -94,7 +99,13 @@ class Discovery:
             after = self._read_optouts(after)
 
     def _read_optouts(self, after: Sequence[Any] | None) -> Sequence[Any] | None:
-        page = self._ghl.search_contacts(filters=OPTOUT_FILTER, search_after=after)
+        try:
+            page = self._ghl.search_contacts(filters=OPTOUT_FILTER, search_after=after)
+        except PermanentError as error:
+            if _is_dead_token(error):
+                raise
+            # Refused since `setup`: the old set lapses, and contacts are read singly.
+            return None
         ids = _ids(page)
         self._kit.optouts.add_ghl(ids, first=after is None)
         if page.next is None:
@@ -111,7 +122,8 @@ class Discovery:
         )
         gone = [row.contact_id for row in page.recipients if row.unsubscribed]
         self._kit.optouts.add_unsubscribed(gone, first=offset == 0)
-        return _paged("unsubscribed", page.next_offset, "subscribers")
+        ids = [row.id for row in page.recipients]
+        return _paged(cursor, ids, page.next_offset, "subscribers")
 
     def _subscribers(self, cursor: Cursor) -> Found:
         offset = cursor.get("offset", 0)
@@ -127,7 +139,7 @@ class Discovery:
         self._kit.optouts.add_mailjet(gone, first=offset == 0)
         if page.next_offset is None:
             self._kit.optouts.complete_mailjet()
-        return _paged("subscribers", page.next_offset, "properties")
+        return _paged(cursor, ids, page.next_offset, "properties")
 
     def read_mailjet_optouts(self) -> None:
         """Read the whole set of people whom Mailjet has a no from."""
@@ -138,7 +150,8 @@ class Discovery:
     def _properties(self, cursor: Cursor) -> Found:
         page = self._mailjet.list_contact_data(cursor.get("offset", 0))
         self._kit.subscriber_pages(self._record).compare(page.subscribers)
-        return _paged("properties", page.next_offset, "listing")
+        ids = [subscriber.contact_id for subscriber in page.subscribers]
+        return _paged(cursor, ids, page.next_offset, "listing")
 
     def _listing(self, cursor: Cursor) -> Found:
         """List; and take whole rows once the listing has reached where rows end."""
@@ -152,8 +165,8 @@ class Discovery:
             here = [page.next.start_after, page.next.start_after_id]
             return Found({**cursor, "after": here}, ids)
         if self._kit.connection.ghl_business_ids:
-            return Found({"stage": "businesses"}, ids)
-        return Found(None, ids)
+            return Found({"stage": "businesses", "full": True}, ids)
+        return Found({"stage": "missing"}, ids)
 
     def _rows(self, cursor: Cursor) -> Found:
         """Rows of search come in the listing's order: newest `dateAdded` first."""
@@ -163,7 +176,7 @@ class Discovery:
         try:
             page = self._ghl.search_contacts(search_after=cursor.get("rows_after"))
         except PermanentError as error:
-            if error.status == 401 and error.reach is Reach.CONNECTION:
+            if _is_dead_token(error):
                 raise
             return Found(no_more)
         dates = [row.date_added_ms for row in page.contacts if row.date_added_ms]
@@ -178,15 +191,20 @@ class Discovery:
             waiting = list(self._kit.connection.ghl_business_ids)
             if waiting == ["*"]:
                 return self._all_businesses(cursor)
+        after_all = {"stage": "missing"} if cursor.get("full") else None
         if not waiting:
-            return Found(None)
-        skip = cursor.get("skip", 0)
-        page = self._ghl.business_contacts(waiting[0], skip)
-        ids = _ids(page)
+            return Found(after_all)
+        rest, full = waiting[1:], bool(cursor.get("full"))
+        onwards = {"stage": "businesses", "waiting": rest, "full": full}
+        try:
+            page = self._ghl.business_contacts(waiting[0], cursor.get("skip", 0))
+        except NotFound:
+            logger.warning("business %s is unknown in GHL: left out", waiting[0])
+            return Found(onwards if rest else after_all)
         if page.next is not None:
-            return Found({**cursor, "waiting": waiting, "skip": page.next}, ids)
-        rest = waiting[1:]
-        return Found({"stage": "businesses", "waiting": rest} if rest else None, ids)
+            here = {**cursor, "waiting": waiting, "skip": page.next}
+            return Found(here, _ids(page))
+        return Found(onwards if rest else after_all, _ids(page))
 
     def _all_businesses(self, cursor: Cursor) -> Found:
         skip = cursor.get("skip", 0)
@@ -194,7 +212,10 @@ class Discovery:
         ids = [*cursor.get("found", []), *(business.id for business in page.businesses)]
         if page.next is not None:
             return Found({**cursor, "found": ids, "skip": page.next})
-        return Found({"stage": "businesses", "waiting": ids})
+        return Found({"stage": "businesses", "waiting": ids, "full": True})
+
+    def _missing(self, cursor: Cursor) -> Found:
+        return Found(None, self._kit.presence.missing())
 
     def changes(self) -> int:
         """Find what changed in GHL since the watermark; how many contacts did.
@@ -227,16 +248,31 @@ def _ids(page: ContactPage[Any]) -> list[str]:
     return [*(contact.id for contact in page.contacts), *filter(None, page.bad_rows)]
 
 
+def _is_dead_token(error: PermanentError) -> bool:
+    """Whether the refusal was of us, and not of what we asked for."""
+    return error.status == 401 and error.reach is Reach.CONNECTION
+
+
 def _position(cursor: Cursor) -> float:
     """The `dateAdded` that the listing has come down to."""
     after = cursor.get("after")
     return after[0] if after else float("inf")
 
 
-def _paged(stage: str, next_offset: int | None, onwards: str) -> Found:
+def _paged(
+    cursor: Cursor, ids: Sequence[int], next_offset: int | None, onwards: str
+) -> Found:
+    """The cursor after one page of Mailjet; a page that comes again ends the scan.
+
+    Some accounts were answered the first page for every offset
+    (mailjet-apiv3-nodejs#291, read 2026-11).
+    """
+    stage, first = cursor["stage"], ids[0] if ids else None
+    if first is not None and first == cursor.get("first"):
+        raise BadPayload("mailjet", stage, None, "one page comes again and again")
     if next_offset is None:
         return Found({"stage": onwards})
-    return Found({"stage": stage, "offset": next_offset})
+    return Found({"stage": stage, "offset": next_offset, "first": first})
 
 
 def _iso(milliseconds: int) -> str:

@@ -67,7 +67,7 @@ def decide(error: PipelineError, attempt: int, *, jitter: float) -> Decision:
         return PauseConnection(str(error))
     if isinstance(error, PermanentError) and error.reach is Reach.CONTACT:
         return GiveUp(str(error))
-    if isinstance(error, TransientError | PermanentError):
+    if isinstance(error, VendorError):
         if attempt + 1 >= MAX_ATTEMPTS:
             return GiveUp(f"{error} ({MAX_ATTEMPTS} attempts)")
         wait = min(BACKOFF_MAX_SECONDS, BACKOFF_FIRST_SECONDS * 2**attempt) * jitter

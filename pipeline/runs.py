@@ -15,7 +15,6 @@ from pipeline.errors import (
     RateLimited,
     TransientError,
 )
-from pipeline.store.ledger import Run
 
 CLAIM_SECONDS = 60.0
 """Longer than any page takes; a crashed fetch is repeated after this."""
@@ -53,9 +52,12 @@ def start_run(kit: Kit, *, business: str | None = None) -> Started:
     run_id = uuid4().hex[:12]
     kind = "full" if business is None else "business"
     under_way = kit.ledger.start(run_id, kind, cursor)
-    if business is None:
-        kit.setup.raise_watermark(round(time.time() * 1000) - CLOCK_SKEW_MS)
-    return Started(under_way, joined=under_way != run_id)
+    joined = under_way != run_id
+    if business is None and not joined:
+        now_ms = round(time.time() * 1000)
+        kit.setup.full_run_began(now_ms)
+        kit.setup.raise_watermark(now_ms - CLOCK_SKEW_MS)
+    return Started(under_way, joined=joined)
 
 
 def full_run_is_due(kit: Kit) -> bool:
@@ -63,17 +65,18 @@ def full_run_is_due(kit: Kit) -> bool:
     run = kit.ledger.run()
     if run is not None and run.is_active:
         return False
-    finished = [r for r in kit.ledger.finished_runs() if r.kind == "full"]
-    if not finished:
+    last_ms = kit.setup.full_run_ms()
+    if last_ms is None:
         return True
-    hour = time.gmtime().tm_hour
-    start, end = kit.settings.bulk_hours
-    in_hours = start <= hour < end if start < end else not end <= hour < start
-    return in_hours and _age_hours(finished[0]) > HOURS_BETWEEN_RUNS
+    hours_ago = (time.time() * 1000 - last_ms) / 3_600_000
+    within = in_hours(time.gmtime().tm_hour, kit.settings.bulk_hours)
+    return within and hours_ago > HOURS_BETWEEN_RUNS
 
 
-def _age_hours(run: Run) -> float:
-    return (time.time() * 1000 - run.started_ms) / 3_600_000
+def in_hours(hour: int, hours: tuple[int, int]) -> bool:
+    """Whether `hour` (0-23) lies in the hours named, which may run over midnight."""
+    start, end = hours
+    return start <= hour < end if start < end else not end <= hour < start
 
 
 def wanted_stage(kit: Kit) -> str | None:

@@ -72,7 +72,7 @@ def restore(kit: Kit) -> bool:
     mailjet = kit.mailjet(Permit(Lane.LIVE))
     if CONTACT_ID not in {known.name for known in mailjet.list_properties()}:
         return False
-    if missing_properties(mailjet) or kit.settings.read_only:
+    if any(missing_properties(mailjet)) or kit.settings.read_only:
         return False
     run(kit)
     return True

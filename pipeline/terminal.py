@@ -12,9 +12,10 @@ from rich.table import Table
 
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.check import Finding, Level
+from pipeline.errors import ConfigError
 from pipeline.store import dead_letters
 from pipeline.store.dead_letters import DeadLetter
-from pipeline.store.ledger import Run
+from pipeline.store.records import Run
 
 console = Console(highlight=False)
 MARKS = {
@@ -100,6 +101,7 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         },
         "leased": backlog.leased,
         "dead_letters": dead_letters.causes(letters),
+        "missing_held_back": kit.presence.held(),
         "run": run
         and {
             "id": run.id,
@@ -174,7 +176,7 @@ def _find(kit: Kit, run_id: str) -> Run:
     for run in kit.ledger.finished_runs():
         if run.id == run_id:
             return run
-    raise LookupError(f"run {run_id} is known no more: was Redis emptied?")
+    raise ConfigError([f"run {run_id} is known no more: Redis lost its data"])
 
 
 def _note(pipeline: Pipeline, kit: Kit) -> str:

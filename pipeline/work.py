@@ -6,12 +6,13 @@ import time
 from redis.exceptions import RedisError
 
 from pipeline.bootstrap import Kit
-from pipeline.errors import LeaseLost, PipelineError, ReadOnly, VendorError
+from pipeline.errors import LeaseLost, PermanentError, PipelineError, Reach, ReadOnly
 from pipeline.permit import Lease, Permit
 from pipeline.retry import GiveUp, PauseConnection, TryAgain, decide
 from pipeline.store.dead_letters import DeadLetter
-from pipeline.store.ledger import AddressHeld, Opened
+from pipeline.store.ledger import AddressHeld
 from pipeline.store.memory import LeasedMemory
+from pipeline.store.records import Opened
 from pipeline.sync.reconcile import sync_contact
 
 HELD_SECONDS = 1.0
@@ -45,7 +46,10 @@ def run_lease(kit: Kit, ghl_id: str, token: int) -> str:
         raise
     except Exception as error:
         # A record that breaks our own code must not come back for ever.
-        failure = VendorError("pipeline", "contact.sync", None, type(error).__name__)
+        name = type(error).__name__
+        failure = PermanentError(
+            "pipeline", "contact.sync", detail=name, reach=Reach.CALL
+        )
         _after(failure, kit, opened, permit)
         raise
 

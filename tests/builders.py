@@ -1,6 +1,6 @@
 """Small builders: a test names only what it is about."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.sync.consent import Verdict
@@ -116,6 +116,9 @@ def carry_out(
     return actions, remember(contact, address, sides, facts, policy)
 
 
-def told(values: Mapping[str, str], **fields: Any) -> Contact:
-    """A contact of whom GHL told these values."""
-    return make_contact(values=dict(values), **fields)
+def told(
+    values: Mapping[str, str], tags: Sequence[str] | None = None, **fields: Any
+) -> Contact:
+    """A contact of whom GHL told these values and tags."""
+    known = None if tags is None else tuple(tags)
+    return make_contact(values=dict(values), tags=known, **fields)

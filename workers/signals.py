@@ -19,7 +19,7 @@ def _ready(sender: Any, **_: Any) -> None:
 
 @heartbeat_sent.connect
 def _alive(**_: Any) -> None:
-    for name, slots in _self.items():
+    for name, slots in dict(_self).items():
         # Without Redis nobody could ask either; the next heartbeat tells again.
         try:
             pipeline().processes.worker_alive(name, slots)
@@ -29,7 +29,10 @@ def _alive(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def _gone(**_: Any) -> None:
-    for name, slots in _self.items():
+    # Celery's last heartbeat follows this signal and must not bring us back.
+    leaving = dict(_self)
+    _self.clear()
+    for name, slots in leaving.items():
         try:
             pipeline().processes.worker_gone(name, slots)
         except RedisError:

@@ -11,34 +11,22 @@ from typing import Any
 from pipeline.answer import Answer, outgoing
 from pipeline.errors import BadPayload, Reach
 from pipeline.ghl import schemas
+from pipeline.ghl.location import LIST_LIMIT, LocationCalls
 from pipeline.ghl.records import (
-    BusinessPage,
     ContactPage,
-    CustomField,
     ListCursor,
-    Location,
-    Tag,
 )
-from pipeline.session import ApiSession, QueryValue
+from pipeline.session import QueryValue
 from pipeline.sync.contact import Contact
 
 HEADERS = {"Version": "2021-07-28"}
-LIST_LIMIT = 100
 SEARCH_LIMIT = 500
 BUSINESS_DEFAULT_LIMIT = 25
 NEWEST_FIRST = (("dateAdded", "desc"),)
 
 
-class GhlClient:
-    """The calls to one location.
-
-    Args:
-        session: carries the token and `HEADERS`.
-    """
-
-    def __init__(self, session: ApiSession, location_id: str) -> None:
-        self.session = session
-        self.location_id = location_id
+class GhlClient(LocationCalls):
+    """All calls to one location."""
 
     def list_contacts(self, cursor: ListCursor | None) -> ContactPage[ListCursor]:
         """Read one page of up to 100 contacts, newest first; rows are thin.
@@ -226,47 +214,6 @@ class GhlClient:
         """
         return self._change_tags("DELETE", contact_id, tags)
 
-    def list_businesses(self, skip: int) -> BusinessPage:
-        """Read one page of up to 100 companies; ends with an empty page.
-
-        `GET /businesses/`, GHL OpenAPI businesses.json, read 2026-11.
-        """
-        answer = self.session.send(
-            "GET",
-            "/businesses/",
-            query={"locationId": self.location_id, "limit": LIST_LIMIT, "skip": skip},
-        )
-        businesses = tuple(answer.load(schemas.BUSINESS_LIST)["businesses"])
-        return BusinessPage(businesses, skip + len(businesses) if businesses else None)
-
-    def get_location(self) -> Location:
-        """Read the location's settings.
-
-        `GET /locations/:locationId`, GHL OpenAPI locations.json, read 2026-11.
-        """
-        answer = self._of_location("/locations/:locationId")
-        location: Location = answer.load(schemas.ONE_LOCATION)["location"]
-        return location
-
-    def list_tags(self) -> tuple[Tag, ...]:
-        """Read the location's dictionary of tags, whole.
-
-        `GET /locations/:locationId/tags`, GHL OpenAPI locations.json, read 2026-11.
-        """
-        answer = self._of_location("/locations/:locationId/tags")
-        return tuple(answer.load(schemas.LOCATION_TAGS)["tags"])
-
-    def list_custom_fields(self) -> tuple[CustomField, ...]:
-        """Read the definitions of the contacts' custom fields, whole.
-
-        `GET /locations/:locationId/customFields`, GHL OpenAPI locations.json, read
-        2026-11.
-        """
-        answer = self._of_location(
-            "/locations/:locationId/customFields", {"model": "contact"}
-        )
-        return tuple(answer.load(schemas.CUSTOM_FIELD_LIST)["custom_fields"])
-
     def _change_tags(
         self, method: str, contact_id: str, tags: Iterable[str]
     ) -> tuple[str, ...]:
@@ -278,12 +225,6 @@ class GhlClient:
         )
         named: tuple[str, ...] = answer.load(schemas.TAG_LIST)["tags"]
         return named
-
-    def _of_location(
-        self, route: str, query: Mapping[str, QueryValue] | None = None
-    ) -> Answer:
-        path = {"locationId": self.location_id}
-        return self.session.send("GET", route, path=path, query=query)
 
 
 def _contact(loaded: Mapping[str, Any]) -> Contact:

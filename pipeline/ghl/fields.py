@@ -86,7 +86,8 @@ class Tags(_NullIsEmpty):
     ) -> tuple[str, ...]:
         if not isinstance(value, list):
             raise ValidationError("Not a list of tags.")
-        tags = (tag.strip().lower() for tag in value if isinstance(tag, str))
+        known = (tag for tag in value if isinstance(tag, str) and _is_sound(tag))
+        tags = (tag.strip().lower() for tag in known)
         return tuple(dict.fromkeys(filter(None, tags)))
 
 

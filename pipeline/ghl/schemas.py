@@ -21,7 +21,7 @@ from pipeline.ghl.fields import (
     Tags,
     Text,
 )
-from pipeline.ghl.records import Business, CustomField, ListCursor, Location, Tag
+from pipeline.ghl.records import ListCursor
 from pipeline.sync.contact import Contact
 
 _has_form_of_address = EmailForm()
@@ -32,14 +32,14 @@ class AnswerSchema(Schema):
         unknown = EXCLUDE
 
 
-def _id(**kw: Any) -> fields.String:
+def id_field(**kw: Any) -> fields.String:
     return fields.String(required=True, validate=Length(min=1), **kw)
 
 
 class ContactSchema(AnswerSchema):
     """A contact in full, as `GET /contacts/:contactId` and the writes answer."""
 
-    id = _id()
+    id = id_field()
     locationId = Text()
     firstName = Text()
     firstNameRaw = Text()
@@ -159,80 +159,6 @@ class TagListSchema(AnswerSchema):
     tags = Tags(required=True)
 
 
-class BusinessSchema(AnswerSchema):
-    id = _id()
-    name = Text(load_default="")
-
-    @post_load
-    def _business(self, data: dict[str, Any], **kw: Any) -> Business:
-        return Business(data["id"], data["name"])
-
-
-class BusinessListSchema(AnswerSchema):
-    businesses = fields.List(fields.Nested(BusinessSchema), required=True)
-
-
-class LocationSettingsSchema(AnswerSchema):
-    allow_duplicate_contact = Flag(data_key="allowDuplicateContact", allow_none=True)
-
-
-class LocationSchema(AnswerSchema):
-    id = _id()
-    name = Text()
-    timezone = Text()
-    settings = fields.Nested(LocationSettingsSchema, allow_none=True)
-
-    @post_load
-    def _location(self, data: dict[str, Any], **kw: Any) -> Location:
-        return Location(
-            id=data["id"],
-            name=data.get("name", ""),
-            timezone=data.get("timezone", ""),
-            allow_duplicate_contact=(data.get("settings") or {}).get(
-                "allow_duplicate_contact"
-            ),
-        )
-
-
-class OneLocationSchema(AnswerSchema):
-    location = fields.Nested(LocationSchema, required=True)
-
-
-class TagSchema(AnswerSchema):
-    id = _id()
-    name = Text(load_default="")
-
-    @post_load
-    def _tag(self, data: dict[str, Any], **kw: Any) -> Tag:
-        return Tag(data["id"], data["name"])
-
-
-class LocationTagsSchema(AnswerSchema):
-    tags = fields.List(fields.Nested(TagSchema), required=True)
-
-
-class CustomFieldSchema(AnswerSchema):
-    id = _id()
-    name = Text()
-    key = Text(data_key="fieldKey")
-    data_type = Text(data_key="dataType")
-
-    @post_load
-    def _custom_field(self, data: dict[str, Any], **kw: Any) -> CustomField:
-        return CustomField(
-            id=data["id"],
-            name=data.get("name", ""),
-            key=data.get("key", ""),
-            data_type=data.get("data_type", ""),
-        )
-
-
-class CustomFieldListSchema(AnswerSchema):
-    custom_fields = fields.List(
-        fields.Nested(CustomFieldSchema), data_key="customFields", required=True
-    )
-
-
 class UpdateContactSchema(Schema):
     """What `PUT /contacts/:contactId` may carry.
 
@@ -266,7 +192,7 @@ class UpdateContactSchema(Schema):
 class CreateContactSchema(UpdateContactSchema):
     """What `POST /contacts/` may carry; the client adds `locationId`."""
 
-    locationId = _id()
+    locationId = id_field()
     companyName = fields.String(allow_none=True)
     gender = fields.String(allow_none=True)
     tags = fields.List(fields.String())
@@ -280,10 +206,6 @@ ONE_CONTACT = OneContactSchema()
 UPDATED_CONTACT = UpdatedContactSchema()
 DONE = DoneSchema()
 TAG_LIST = TagListSchema()
-BUSINESS_LIST = BusinessListSchema()
-ONE_LOCATION = OneLocationSchema()
-LOCATION_TAGS = LocationTagsSchema()
-CUSTOM_FIELD_LIST = CustomFieldListSchema()
 UPDATE_CONTACT = UpdateContactSchema()
 CREATE_CONTACT = CreateContactSchema()
 

@@ -6,38 +6,23 @@ what stands in the path: addresses in URLs end in other people's logs.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from marshmallow import Schema
 
 from pipeline.answer import Answer
-from pipeline.errors import BadPayload, Reach
 from pipeline.mailjet import schemas
+from pipeline.mailjet.account import AccountCalls
+from pipeline.mailjet.calls import LIMIT, only, records_of
 from pipeline.mailjet.records import (
-    ContactsList,
-    Property,
-    RecipientPage,
     SubscriberPage,
-    User,
 )
-from pipeline.session import ApiSession, QueryValue
+from pipeline.session import QueryValue
 from pipeline.sync.contact import ListAction, Subscriber
 
-# The largest that Mailjet allows; `Limit=0` means the same but was reported to ignore
-# Offset (mailjet-apiv3-nodejs#68, read 2026-11).
-LIMIT = 1000
 
-
-class MailjetClient:
-    """The calls of one API key.
-
-    Args:
-        session: carries key and secret key.
-    """
-
-    def __init__(self, session: ApiSession) -> None:
-        self.session = session
+class MailjetClient(AccountCalls):
+    """All calls of one API key."""
 
     def manage_contact(
         self,
@@ -109,7 +94,7 @@ class MailjetClient:
             path={"contactId": contact_id},
             query={"Limit": LIMIT},
         )
-        rows = _records(answer, schemas.MEMBERSHIP)
+        rows = records_of(answer, schemas.MEMBERSHIP)
         return {row["list_id"]: row["unsubscribed"] for row in rows}
 
     def list_contacts(
@@ -126,7 +111,7 @@ class MailjetClient:
         query: dict[str, QueryValue] = {}
         if excluded is not None:
             query["IsExcludedFromCampaigns"] = excluded
-        found, following, bad = self._page("contact", offset, schemas.CONTACT, query)
+        found, following, bad = self.page("contact", offset, schemas.CONTACT, query)
         living = (
             one for one in found if not one.email.endswith(schemas.ANONYMISED_SUFFIX)
         )
@@ -177,7 +162,7 @@ class MailjetClient:
         answer = self.session.send(
             "GET", "/v3/REST/contactdata/:contactId", path={"contactId": contact_id}
         )
-        rows = _records(answer, schemas.CONTACT_DATA)
+        rows = records_of(answer, schemas.CONTACT_DATA)
         return rows[0].properties if rows else {}
 
     def update_contact_data(
@@ -209,146 +194,12 @@ class MailjetClient:
             fields: names of the properties to read; None reads all.
         """
         query = {} if fields is None else {"Fields": ",".join(fields)}
-        found, following, bad = self._page(
+        found, following, bad = self.page(
             "contactdata", offset, schemas.CONTACT_DATA, query, "ContactID"
         )
         return SubscriberPage(tuple(found), following, bad)
 
-    def list_properties(self) -> tuple[Property, ...]:
-        """Read which properties are defined, all of them.
-
-        `GET /contactmetadata`, Mailjet guides (_contacts.md), read 2026-11.
-        """
-        return tuple(self._all("contactmetadata", schemas.PROPERTY))
-
-    def create_property(
-        self, name: str, datatype: str, namespace: str = "static"
-    ) -> Property:
-        """Define a property, which must be done before its first use.
-
-        `POST /contactmetadata`, Mailjet guides (_contacts.md), read 2026-11.
-
-        Args:
-            name: letters, digits and underscores; Mailjet lower-cases it.
-            datatype: `str`, `int`, `float`, `datetime` or `bool`.
-            namespace: `static` for one value, `historic` for a dated history.
-        """
-        answer = self.session.send(
-            "POST",
-            "/v3/REST/contactmetadata",
-            json={"Name": name, "Datatype": datatype, "NameSpace": namespace},
-        )
-        created: Property = _only(answer, schemas.PROPERTY)
-        return created
-
-    def list_lists(self) -> tuple[ContactsList, ...]:
-        """Read all contact lists, deleted ones included where Mailjet shows them.
-
-        `GET /contactslist`, Mailjet guides (_contacts.md), read 2026-11.
-        """
-        return tuple(self._all("contactslist", schemas.CONTACTS_LIST))
-
-    def get_list(self, list_id: int) -> ContactsList:
-        """Read one list.
-
-        `GET /contactslist/:listId`, Mailjet guides (_contacts.md), read 2026-11.
-
-        Raises:
-            NotFound: there is none; for the whole connection.
-        """
-        answer = self.session.send(
-            "GET", "/v3/REST/contactslist/:listId", path={"listId": list_id}
-        )
-        found: ContactsList = _only(answer, schemas.CONTACTS_LIST)
-        return found
-
-    def create_list(self, name: str) -> ContactsList:
-        """Create a list; its name must be unique.
-
-        `POST /contactslist`, Mailjet guides (_contacts.md), read 2026-11.
-        """
-        answer = self.session.send("POST", "/v3/REST/contactslist", json={"Name": name})
-        created: ContactsList = _only(answer, schemas.CONTACTS_LIST)
-        return created
-
-    def list_recipients(
-        self,
-        offset: int,
-        *,
-        list_id: int | None = None,
-        unsubscribed: bool | None = None,
-    ) -> RecipientPage:
-        """Read one page of up to 1,000 places of contacts in lists.
-
-        `GET /listrecipient`, Mailjet guides (_contacts.md), read 2026-11.
-
-        Args:
-            list_id: only of this list; None reads those of all lists.
-            unsubscribed: only those who are, or are not, unsubscribed.
-        """
-        query: dict[str, QueryValue] = {}
-        if list_id is not None:
-            query["ContactsList"] = list_id
-        if unsubscribed is not None:
-            query["Unsub"] = unsubscribed
-        found, following, bad = self._page(
-            "listrecipient", offset, schemas.RECIPIENT, query
-        )
-        return RecipientPage(tuple(found), following, bad)
-
-    def get_user(self) -> User:
-        """Read who owns the key: the cheapest proof that it works.
-
-        `GET /user`, Mailjet's OpenAPI (mailjet-mcp-server), read 2026-11.
-        """
-        answer = self.session.send("GET", "/v3/REST/user")
-        user: User = _only(answer, schemas.USER)
-        return user
-
-    def _page(
-        self,
-        resource: str,
-        offset: int,
-        schema: Schema,
-        query: Mapping[str, QueryValue],
-        id_key: str = "ID",
-    ) -> tuple[list[Any], int | None, tuple[str, ...]]:
-        answer = self.session.send(
-            "GET",
-            f"/v3/REST/{resource}",
-            query={"Limit": LIMIT, "Offset": offset, **query},
-        )
-        rows = answer.load(schemas.ENVELOPE, reach=Reach.CALL)
-        records, bad_rows = schemas.load_rows(schema, rows, id_key)
-        # `Total` counts the page only: a listing ends with a page that is not full.
-        following = offset + len(rows) if len(rows) >= LIMIT else None
-        return records, following, bad_rows
-
-    def _all(self, resource: str, schema: Schema) -> Iterable[Any]:
-        """Every record of a short listing, such as that of the lists."""
-        offset: int | None = 0
-        before: list[Any] = []
-        while offset is not None:
-            records, offset, bad_rows = self._page(resource, offset, schema, {})
-            if bad_rows or (records and records == before):
-                # Half of the lists or properties is no base to decide anything on.
-                route = f"GET /v3/REST/{resource}"
-                detail = "rows that cannot be read" if bad_rows else "a page repeats"
-                raise BadPayload("mailjet", route, 200, detail, reach=Reach.CONNECTION)
-            yield from records
-            before = records
-
-
-def _records(answer: Answer, schema: Schema) -> list[Any]:
-    rows = answer.load(schemas.ENVELOPE)
-    return [replace(answer, data=row).load(schema) for row in rows]
-
-
-def _only(answer: Answer, schema: Schema) -> Any:
-    rows = answer.load(schemas.ENVELOPE)
-    return replace(answer, data=rows[0] if rows else None).load(schema)
-
 
 def _subscriber(answer: Answer, schema: Schema) -> Subscriber:
-    subscriber: Subscriber = _only(answer, schema)
+    subscriber: Subscriber = only(answer, schema)
     return subscriber

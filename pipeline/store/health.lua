@@ -49,7 +49,8 @@ function command.claim(probe_ms)
   return 1
 end
 
--- resume FAILURES : the probe succeeded; the next failure but one pauses again.
+-- resume FAILURES : the probe succeeded; FAILURES before the next are remembered, so
+-- that it pauses again.
 function command.resume(failures)
   redis.call('HDEL', HEALTH, 'paused_ms', 'reason', 'probe_at')
   redis.call('HSET', HEALTH, 'failures', failures)

@@ -6,8 +6,7 @@ scripts (`ledger.lua`), so each happens whole or not at all.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from redis import Redis
@@ -15,6 +14,14 @@ from redis import Redis
 from pipeline.errors import LeaseLost
 from pipeline.permit import Lane, Lease
 from pipeline.store import scripts
+from pipeline.store.records import (
+    Backlog,
+    Opened,
+    Page,
+    Run,
+    run_of_entry,
+    run_of_hash,
+)
 from pipeline.store.snapshots import pack_row, pack_snapshot, updated_ms
 from pipeline.store.state import LEDGER_KEYS, connection_key
 from pipeline.sync.contact import Contact
@@ -24,70 +31,12 @@ LEASE_SECONDS = 30.0
 """A lost message is noticed after this long; every call renews it."""
 ROW_SECONDS = 600
 MAX_EXPIRIES = 10
-ACTIVE_STATES = frozenset({"listing", "draining", "paused"})
 IDS_PER_CALL = 1000
 """Lua's `unpack` takes about 8,000 arguments."""
 
 
 class AddressHeld(LeaseLost):
     """Another contact with the same address is being written at this moment."""
-
-
-@dataclass(frozen=True)
-class Opened:
-    """What the ledger knows of a leased contact; bytes as stored, empty for none."""
-
-    lease: Lease
-    row: bytes
-    snapshot: bytes
-    seen: bytes
-    unsettled: bool
-    attempts: int
-
-
-@dataclass(frozen=True)
-class Page:
-    """The right to fetch one page of a run's listing."""
-
-    run_id: str
-    number: int
-    cursor: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One resync: counts are of contacts, times milliseconds since 1970 UTC."""
-
-    id: str
-    kind: str
-    state: str
-    discovered: int
-    settled: int
-    dead: int
-    started_ms: int
-    finished_ms: int
-    outcomes: Mapping[str, int]
-    cursor: str = ""
-
-    @property
-    def is_active(self) -> bool:
-        return self.state in ACTIVE_STATES
-
-
-@dataclass(frozen=True)
-class Backlog:
-    """How much waits where."""
-
-    bulk: int
-    live: int
-    consent: int
-    leased: int
-    dead: int
-    contacts: int
-
-    @property
-    def waiting(self) -> int:
-        return self.bulk + self.live + self.consent
 
 
 class Ledger:
@@ -279,12 +228,12 @@ class Ledger:
     def run(self) -> Run | None:
         """The current or last run; None before the first."""
         fields = self._redis.hgetall(self.key("run"))
-        return _run(cast("dict[bytes, bytes]", fields)) if fields else None
+        return run_of_hash(cast("dict[bytes, bytes]", fields)) if fields else None
 
     def finished_runs(self) -> list[Run]:
         """The last 50 finished or cancelled runs, newest first."""
         entries = cast("list[bytes]", self._redis.lrange(self.key("runs"), 0, -1))
-        return [_run(_pairs(json.loads(entry))) for entry in entries]
+        return [run_of_entry(entry) for entry in entries]
 
     def backlog(self) -> Backlog:
         pipe = self._redis.pipeline(transaction=False)
@@ -313,32 +262,3 @@ def _ms(seconds: float) -> int:
 
 def _dump(value: Mapping[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"))
-
-
-def _pairs(flat: list[str]) -> dict[bytes, bytes]:
-    encoded: Callable[[str], bytes] = str.encode
-    return {
-        encoded(key): encoded(value)
-        for key, value in zip(flat[::2], flat[1::2], strict=True)
-    }
-
-
-def _run(fields: Mapping[bytes, bytes]) -> Run:
-    text = {key.decode(): value.decode() for key, value in fields.items()}
-    prefix = "outcome:"
-    return Run(
-        id=text["id"],
-        kind=text["kind"],
-        state=text["state"],
-        discovered=int(text["discovered"]),
-        settled=int(text["settled"]),
-        dead=int(text["dead"]),
-        started_ms=int(text["started_ms"]),
-        finished_ms=int(text.get("finished_ms", 0)),
-        outcomes={
-            key.removeprefix(prefix): int(value)
-            for key, value in text.items()
-            if key.startswith(prefix)
-        },
-        cursor=text.get("cursor", ""),
-    )

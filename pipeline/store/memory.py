@@ -5,7 +5,8 @@ from typing import cast
 from redis import Redis
 
 from pipeline.permit import Lane
-from pipeline.store.ledger import Ledger, Opened
+from pipeline.store.ledger import Ledger
+from pipeline.store.records import Opened
 from pipeline.store.snapshots import unpack_row, unpack_side, unpack_snapshot
 from pipeline.store.state import connection_key
 from pipeline.sync.ports import Evidence

@@ -80,6 +80,15 @@ class SetupStore:
         if to_ms > (self.watermark_ms() or 0):
             self._redis.set(self._key("watermark"), to_ms)
 
+    def full_run_began(self, at_ms: int) -> None:
+        """Remember when a full run last began, however many others follow."""
+        self._redis.set(self._key("full_run"), at_ms)
+
+    def full_run_ms(self) -> int | None:
+        """When a full run last began; None before the first."""
+        stored = cast("bytes | None", self._redis.get(self._key("full_run")))
+        return int(stored) if stored else None
+
     def claim_due(self, task: str, interval_seconds: float) -> bool:
         """Whether `task` is due; true for one caller in each interval.
 

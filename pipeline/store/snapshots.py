@@ -23,11 +23,16 @@ def pack_snapshot(snapshot: Snapshot) -> bytes:
         snapshot.digest,
         flags,
         snapshot.mailjet_id,
-        snapshot.added_ms,
-        snapshot.updated_ms,
+        _moment(snapshot.added_ms),
+        _moment(snapshot.updated_ms),
         snapshot.address,
     )
     return head + pack_side(snapshot.ghl) + pack_side(snapshot.mailjet)
+
+
+def _moment(milliseconds: int) -> int:
+    """GHL may tell the year 1, or one that no clock reaches."""
+    return min(max(milliseconds, 0), 2**63 - 1)
 
 
 def unpack_snapshot(packed: bytes) -> Snapshot | None:

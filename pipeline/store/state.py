@@ -65,6 +65,9 @@ CONNECTION_KEYS = (
     Key("unsubscribed", "set of Mailjet ids, being read: 50", "the same", "1 hour"),
     Key("setup", "hash: key, list, what was found: 500", "one", "never"),
     Key("watermark", "time of the newest change seen: 13", "one", "never"),
+    Key("full_run", "time when a full run last began: 13", "one", "never"),
+    Key("missing", "count of missing contacts held back: 8", "one", "next run"),
+    Key("missing:accepted", "a mass of deletions is right: 1", "one", "1 day"),
     Key("due:*", "a periodic task ran in this interval: 1", "tasks", "TTL"),
 )
 LEDGER_KEYS = (

@@ -37,11 +37,14 @@ def ghl_opt_out(contact: Contact) -> bool | None:
         return True
     if contact.dnd_settings is None:
         return None
-    channel = _channel(contact.dnd_settings, "email")
-    if channel is None:
-        return False
-    status = str(channel.get("status") or "").strip().lower()
-    return status not in OPEN_STATUSES if status else None
+    answers = [
+        _says_no(channel)
+        for name, channel in contact.dnd_settings.items()
+        if name.lower() == "email"
+    ]
+    if True in answers:
+        return True
+    return None if None in answers else False
 
 
 def mailjet_opt_out(subscriber: Subscriber, *, account_wide: bool) -> bool:
@@ -76,9 +79,7 @@ def decide(
     return Verdict.SUBSCRIBED
 
 
-def _channel(settings: Mapping[str, object], name: str) -> Mapping[str, object] | None:
-    """The keys are `Email` in the API of 2021-07-28 and `email` in v3."""
-    for key, value in settings.items():
-        if key.lower() == name and isinstance(value, Mapping):
-            return value
-    return None
+def _says_no(channel: object) -> bool | None:
+    status = channel.get("status") if isinstance(channel, Mapping) else channel
+    word = str(status or "").strip().lower()
+    return word not in OPEN_STATUSES if word else None

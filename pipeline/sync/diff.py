@@ -119,8 +119,9 @@ def plan(
         actions += _upsert(sides, changed)
     if sides.writes_properties and sides.verdict.is_open:
         actions += _tag_lists(sides, changed)
-    if heir and sides.verdict.is_open and heir.lists:
-        actions.append(SetLists(join=heir.lists, leave=()))
+    if heir and sides.writes_properties and sides.verdict.is_open:
+        join = tuple(i for i in heir.lists if sides.wanted.get(f"list:{i}") != "0")
+        actions += [SetLists(join=join, leave=())] if join else []
     if heir and not heir.keep:
         actions.append(Retire(heir.mailjet_id))
     return tuple(actions)
@@ -175,7 +176,8 @@ def _consent(sides: Sides, field_map: FieldMap) -> list[Action]:
 
 
 def _upsert(sides: Sides, changed: tuple[str, ...]) -> list[Action]:
-    properties = dict(sides.inherits.properties) if sides.inherits else {}
+    inherited = sides.inherits.properties if sides.inherits else {}
+    properties = {k: v for k, v in inherited.items() if not sides.wanted.get(k)}
     for column in changed:
         if column != NAME and not column.startswith("list:"):
             properties[column] = sides.wanted[column]

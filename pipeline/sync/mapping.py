@@ -48,6 +48,7 @@ class FieldMap:
     """
 
     location_id: str
+    list_id: int = 0
     tag_lists: Mapping[str, int] = field(default_factory=dict)
     confirmation_tag: str = ""
 
@@ -60,7 +61,8 @@ class FieldMap:
     @property
     def digest(self) -> bytes:
         """4 bytes that change with the columns; a snapshot of others is no base."""
-        return blake2b("\n".join(self.columns).encode(), digest_size=4).digest()
+        text = "\n".join((f"main:{self.list_id}", *self.columns))
+        return blake2b(text.encode(), digest_size=4).digest()
 
     def desired(self, contact: Contact, status: str) -> dict[str, str]:
         """What Mailjet should hold, by column; unknown columns are absent."""
@@ -76,7 +78,9 @@ class FieldMap:
         wanted[EMAIL_STATUS] = status
         if contact.tags is not None:
             tags = [tag for tag in contact.tags if tag != self.confirmation_tag]
-            wanted[TAGS] = f"|{'|'.join(tags)}|" if tags else NO_TAGS
+            # A bar within a tag would make two of it.
+            barred = "|".join(tag.replace("|", "/") for tag in tags)
+            wanted[TAGS] = f"|{barred}|" if tags else NO_TAGS
             member_of = {self.tag_lists[tag] for tag in tags if tag in self.tag_lists}
             for list_id in set(self.tag_lists.values()):
                 wanted[f"list:{list_id}"] = "1" if list_id in member_of else "0"

@@ -159,9 +159,7 @@ class _Sync:
             return None
         self.memory.begin(*filter(None, (address, old.address)))
         was = self._read(old.mailjet_id, "")
-        opted_out = consent.mailjet_opt_out(
-            was, account_wide=self.policy.optout_scope_account
-        )
+        opted_out = self._says_no(was)
         lists = was.unsubscribed or {}
         return Inheritance(
             mailjet_id=old.mailjet_id,
@@ -194,19 +192,23 @@ class _Sync:
         heir: Inheritance | None,
     ) -> Verdict:
         remembered = self.memory.snapshot
-        scope = self.policy.optout_scope_account
         return consent.decide(
             ghl=consent.ghl_opt_out(contact) or bool(evidence.in_ghl_set),
             mailjet=evidence.in_mailjet_set
             or bool(heir and heir.opted_out)
-            or bool(
-                subscriber and consent.mailjet_opt_out(subscriber, account_wide=scope)
-            ),
+            or bool(subscriber and self._says_no(subscriber)),
             remembered=bool(remembered and remembered.opted_out),
             sharers=any(sharer.opted_out for sharer in evidence.sharers.values()),
             complained=bool(subscriber and subscriber.complained)
             or bool(remembered and remembered.complained),
         )
+
+    def _says_no(self, subscriber: Subscriber) -> bool:
+        """Whether Mailjet has a no; one to our own list is one in either scope."""
+        account_wide = self.policy.optout_scope_account
+        if consent.mailjet_opt_out(subscriber, account_wide=account_wide):
+            return True
+        return bool((subscriber.unsubscribed or {}).get(self.policy.list_id))
 
     def _wake(
         self, verdict: Verdict, evidence: Evidence, heir: Inheritance | None

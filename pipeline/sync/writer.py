@@ -56,7 +56,10 @@ class Writer:
 
     def _learn(self, answer: Subscriber, written: Mapping[str, object]) -> None:
         """The answer of managecontact lists all properties as Mailjet stored them."""
-        values = {**(self._facts.values or {}), **written, **(answer.properties or {})}
+        stored = dict(answer.properties or {})
+        if answer.name is not None:
+            stored[NAME] = answer.name
+        values = {**(self._facts.values or {}), **written, **stored}
         self._facts = replace(self._facts, mailjet_id=answer.contact_id, values=values)
 
     @singledispatchmethod
@@ -97,7 +100,12 @@ class Writer:
             **dict.fromkeys(action.leave, ListAction.REMOVE),
             **dict.fromkeys(action.join, ListAction.ADD),
         }
-        self._mailjet.manage_lists(self._facts.mailjet_id, wanted)
+        if action.leave:
+            # `remove` would forget an unsubscription that nobody has read yet.
+            now = self._mailjet.contact_lists(self._facts.mailjet_id)
+            wanted = {i: act for i, act in wanted.items() if not now.get(i)}
+        if wanted:
+            self._mailjet.manage_lists(self._facts.mailjet_id, wanted)
         member = {f"list:{list_id}": "1" for list_id in action.join}
         left = {f"list:{list_id}": "0" for list_id in action.leave}
         self._facts = replace(
@@ -120,24 +128,11 @@ def remember(
     contact: Contact, address: bytes, sides: Sides, facts: Facts, policy: Policy
 ) -> Snapshot:
     """The snapshot after a plan was carried out; what nobody told stays as it was."""
-    columns, fingerprint = policy.field_map.columns, policy.fingerprint
-    blank = (UNKNOWN,) * len(columns)
-    base_ghl = sides.base.ghl if sides.base else blank
-    theirs = sides.base.mailjet if sides.base else blank
-    told = sides.seen or blank
-    if sides.subscriber is not None:
-        told = fingerprint.subscriber(columns, sides.subscriber)
-    values = facts.values or {}
-    wanted = fingerprint.wanted(columns, sides.wanted)
+    ghl, mailjet = _sides(sides, facts, policy)
     return Snapshot(
         digest=policy.field_map.digest,
-        ghl=tuple(n or old for n, old in zip(wanted, base_ghl, strict=True)),
-        mailjet=tuple(
-            fingerprint.of(column, values[column])
-            if column in values
-            else told[index] or theirs[index]
-            for index, column in enumerate(columns)
-        ),
+        ghl=ghl,
+        mailjet=mailjet,
         mailjet_id=facts.mailjet_id,
         address=address,
         opted_out=not sides.verdict.is_open,
@@ -148,6 +143,34 @@ def remember(
         added_ms=contact.date_added_ms or 0,
         updated_ms=contact.date_updated_ms or 0,
     )
+
+
+def _sides(
+    sides: Sides, facts: Facts, policy: Policy
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """GHL's and Mailjet's fingerprints, unknown where an older contact writes.
+
+    What that one wrote is no base for this one, which writes it all once it is alone.
+    """
+    columns, fingerprint = policy.field_map.columns, policy.fingerprint
+    blank = (UNKNOWN,) * len(columns)
+    if not sides.writes_properties:
+        return blank, blank
+    base_ghl = sides.base.ghl if sides.base else blank
+    theirs = sides.base.mailjet if sides.base else blank
+    told = sides.seen or blank
+    if sides.subscriber is not None:
+        told = fingerprint.subscriber(columns, sides.subscriber)
+    values = facts.values or {}
+    wanted = fingerprint.wanted(columns, sides.wanted)
+    ghl = tuple(n or old for n, old in zip(wanted, base_ghl, strict=True))
+    mailjet = tuple(
+        fingerprint.of(column, values[column])
+        if column in values
+        else told[index] or theirs[index]
+        for index, column in enumerate(columns)
+    )
+    return ghl, mailjet
 
 
 def empty_snapshot(

@@ -115,7 +115,7 @@ def test_missing_and_wrong_are_reported_together() -> None:
         max_size=len(VARIABLES),
     ),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_secret_is_ever_in_a_message(
     broken: set[str], marker: str, shapes: list[str]
 ) -> None:
@@ -290,6 +290,14 @@ def test_tag_lists_are_lower_cased_tags_with_numbers() -> None:
     [connection] = from_env(environ).connections
 
     assert connection.tag_lists == {"vip": 123, "hot lead": 456}
+
+
+def test_the_confirmation_tag_is_lower_cased_as_ghl_keeps_its_tags() -> None:
+    environ = make_environ(SYNC_CONFIRMATION_TAG=" In Mailjet ")
+
+    [connection] = from_env(environ).connections
+
+    assert connection.confirmation_tag == "in mailjet"
 
 
 @pytest.mark.parametrize("typed", ["vip", "vip=", "vip=x", "vip=1.5"])

@@ -13,7 +13,7 @@ CONNECTIONS = st.integers(1, 300)
 
 
 @given(rate=RATES, slots=SLOTS, connections=CONNECTIONS, data=st.data())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_at_least_one_and_at_most_a_second_of_budget(
     rate: float, slots: int, connections: int, data: st.DataObject
 ) -> None:
@@ -25,7 +25,7 @@ def test_at_least_one_and_at_most_a_second_of_budget(
 
 
 @given(rate=RATES, slots=SLOTS, connections=st.integers(2, 300), data=st.data())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_while_others_work_too_nobody_has_more_than_the_share(
     rate: float, slots: int, connections: int, data: st.DataObject
 ) -> None:

@@ -64,7 +64,7 @@ def test_everything_wanted_has_a_column_and_every_property_is_created_by_setup(
     values: dict[str, str], tags: list[str]
 ) -> None:
     field_map = make_field_map()
-    contact = told(values, tags=tuple(tags))
+    contact = told(values, tags)
 
     wanted = field_map.desired(contact, "subscribed")
 

@@ -1,0 +1,73 @@
+"""How Mailjet answers: an envelope of records, in pages by offset."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from marshmallow import Schema
+
+from pipeline.answer import Answer
+from pipeline.errors import BadPayload, Reach
+from pipeline.mailjet import schemas
+from pipeline.session import ApiSession, QueryValue
+
+# The largest that Mailjet allows; `Limit=0` means the same but was reported to ignore
+# Offset (mailjet-apiv3-nodejs#68, read 2026-11).
+LIMIT = 1000
+
+
+class Calls:
+    """What all calls of one API key have in common.
+
+    Args:
+        session: carries key and secret key.
+    """
+
+    def __init__(self, session: ApiSession) -> None:
+        self.session = session
+
+    def page(
+        self,
+        resource: str,
+        offset: int,
+        schema: Schema,
+        query: Mapping[str, QueryValue],
+        id_key: str = "ID",
+    ) -> tuple[list[Any], int | None, tuple[str, ...]]:
+        """Records of one page, the next offset (None = the end), unreadable rows."""
+        answer = self.session.send(
+            "GET",
+            f"/v3/REST/{resource}",
+            query={"Limit": LIMIT, "Offset": offset, **query},
+        )
+        rows = answer.load(schemas.ENVELOPE, reach=Reach.CALL)
+        records, bad_rows = schemas.load_rows(schema, rows, id_key)
+        # `Total` counts the page only: a listing ends with a page that is not full.
+        following = offset + len(rows) if len(rows) >= LIMIT else None
+        return records, following, bad_rows
+
+    def all_of(self, resource: str, schema: Schema) -> Iterable[Any]:
+        """Every record of a short listing, such as that of the lists."""
+        offset: int | None = 0
+        before: list[Any] = []
+        while offset is not None:
+            records, offset, bad_rows = self.page(resource, offset, schema, {})
+            if bad_rows or (records and records == before):
+                # Half of the lists or properties is no base to decide anything on.
+                route = f"GET /v3/REST/{resource}"
+                detail = "rows that cannot be read" if bad_rows else "a page repeats"
+                raise BadPayload("mailjet", route, 200, detail, reach=Reach.CONNECTION)
+            yield from records
+            before = records
+
+
+def records_of(answer: Answer, schema: Schema) -> list[Any]:
+    """All records of an answer."""
+    rows = answer.load(schemas.ENVELOPE)
+    return [replace(answer, data=row).load(schema) for row in rows]
+
+
+def only(answer: Answer, schema: Schema) -> Any:
+    """The one record of an answer."""
+    rows = answer.load(schemas.ENVELOPE)
+    return replace(answer, data=rows[0] if rows else None).load(schema)

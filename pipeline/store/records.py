@@ -1,0 +1,98 @@
+"""What the ledger tells: leases opened, pages, runs, backlogs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.permit import Lease
+
+ACTIVE_STATES = frozenset({"listing", "draining", "paused"})
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the ledger knows of a leased contact; bytes as stored, empty for none."""
+
+    lease: Lease
+    row: bytes
+    snapshot: bytes
+    seen: bytes
+    unsettled: bool
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """The right to fetch one page of a run's listing."""
+
+    run_id: str
+    number: int
+    cursor: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One resync: counts are of contacts, times milliseconds since 1970 UTC."""
+
+    id: str
+    kind: str
+    state: str
+    discovered: int
+    settled: int
+    dead: int
+    started_ms: int
+    finished_ms: int
+    outcomes: Mapping[str, int]
+    cursor: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE_STATES
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How much waits where."""
+
+    bulk: int
+    live: int
+    consent: int
+    leased: int
+    dead: int
+    contacts: int
+
+    @property
+    def waiting(self) -> int:
+        return self.bulk + self.live + self.consent
+
+
+def run_of_hash(fields: Mapping[bytes, bytes]) -> Run:
+    """The run as its hash holds it."""
+    return _run({key.decode(): value.decode() for key, value in fields.items()})
+
+
+def run_of_entry(entry: bytes) -> Run:
+    """The run as the list of finished runs holds it: names and values in turn."""
+    flat: list[str] = json.loads(entry)
+    return _run(dict(zip(flat[::2], flat[1::2], strict=True)))
+
+
+def _run(text: Mapping[str, str]) -> Run:
+    prefix = "outcome:"
+    return Run(
+        id=text["id"],
+        kind=text["kind"],
+        state=text["state"],
+        discovered=int(text["discovered"]),
+        settled=int(text["settled"]),
+        dead=int(text["dead"]),
+        started_ms=int(text["started_ms"]),
+        finished_ms=int(text.get("finished_ms", 0)),
+        outcomes={
+            key.removeprefix(prefix): int(value)
+            for key, value in text.items()
+            if key.startswith(prefix)
+        },
+        cursor=text.get("cursor", ""),
+    )
