@@ -59,7 +59,8 @@ class Kit:
         return MailjetClient(self.mailjet_session.under(permit))
 
     def memory(self, opened: Opened) -> LeasedMemory:
-        return LeasedMemory(self.redis, self.ledger, opened)
+        read_only = self.settings.read_only
+        return LeasedMemory(self.redis, self.ledger, opened, read_only=read_only)
 
     @property
     def field_map(self) -> FieldMap:

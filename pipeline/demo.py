@@ -26,6 +26,7 @@ from pipeline import runs, setup
 from pipeline.bootstrap import Pipeline, build
 from pipeline.config import from_env
 from pipeline.errors import ConfigError
+from pipeline.permit import Lane
 from pipeline.store.state import PREFIX
 from pipeline.terminal import console, watch_run
 
@@ -74,7 +75,7 @@ def _run(stack: ExitStack, contacts: int, *, keep: bool) -> None:
     pipeline = build(from_env(environ))
     kit = pipeline.kit("default")
     _refuse_foreign_state(pipeline)
-    stack.callback(_forget, pipeline)
+    stack.callback(_forget, pipeline, _broker_keys(pipeline))
     console.rule("Setup")
     setup.run(kit, console.print)
     for process in ("worker", "beat", "flower"):
@@ -172,8 +173,18 @@ def _refuse_foreign_state(pipeline: Pipeline) -> None:
         )
 
 
-def _forget(pipeline: Pipeline) -> None:
+def _broker_keys(pipeline: Pipeline) -> set[bytes]:
+    """Celery's queues, bindings, and messages that are being delivered."""
+    patterns = (*Lane, "_kombu.*", "unacked*", "*celeryev.*", "*.pidbox")
+    scan = pipeline.redis.scan_iter
+    return {key for pattern in patterns for key in scan(pattern, count=1000)}
+
+
+def _forget(pipeline: Pipeline, not_ours: set[bytes]) -> None:
+    """Leave the operator's server as it was."""
     for key in pipeline.redis.scan_iter(f"{PREFIX}*", count=1000):
+        pipeline.redis.delete(key)
+    for key in _broker_keys(pipeline) - not_ours:
         pipeline.redis.delete(key)
 
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 from pipeline.bootstrap import Kit
 from pipeline.errors import BadPayload, NotFound, PermanentError, Reach
@@ -31,6 +32,7 @@ from pipeline.sync.contact import Contact
 
 logger = logging.getLogger(__name__)
 
+MISSING_PER_PAGE = 1000
 OVERLAP_MS = 120_000
 """Search shows a change only seconds after it (GHL, Contacts Search API, 2026-11)."""
 
@@ -89,69 +91,76 @@ class Discovery:
         onwards: Cursor = {"stage": "unsubscribed"}
         if not self._record.optout_filter:
             return Found(onwards)
-        after = self._read_optouts(cursor.get("after"))
-        return Found(onwards if after is None else {"stage": "optouts", "after": after})
-
-    def read_optouts(self) -> None:
-        """Read the whole set of people who opted out in GHL; newcomers go first."""
-        after = self._read_optouts(None)
-        while after is not None:
-            after = self._read_optouts(after)
-
-    def _read_optouts(self, after: Sequence[Any] | None) -> Sequence[Any] | None:
+        after, reader = cursor.get("after"), _reader(cursor)
         try:
             page = self._ghl.search_contacts(filters=OPTOUT_FILTER, search_after=after)
         except PermanentError as error:
             if _is_dead_token(error):
                 raise
             # Refused since `setup`: the old set lapses, and contacts are read singly.
-            return None
-        ids = _ids(page)
-        self._kit.optouts.add_ghl(ids, first=after is None)
-        if page.next is None:
-            self._kit.ledger.mark(Lane.CONSENT, self._kit.optouts.complete_ghl())
-        return page.next
+            return Found(onwards)
+        optouts = self._kit.optouts
+        if not optouts.add_ghl(reader, _ids(page), first=after is None):
+            return Found({"stage": "optouts"})
+        if page.next is not None:
+            return Found({"stage": "optouts", "reader": reader, "after": page.next})
+        self._kit.ledger.mark(Lane.CONSENT, optouts.complete_ghl(reader))
+        return Found(onwards)
+
+    def read_optouts(self) -> None:
+        """Read the whole set of people who opted out in GHL; newcomers go first."""
+        self._read("optouts", until="unsubscribed")
 
     def _unsubscribed(self, cursor: Cursor) -> Found:
-        offset = cursor.get("offset", 0)
+        offset, reader = cursor.get("offset", 0), _reader(cursor)
+        page = self._mailjet.list_recipients(offset, unsubscribed=True)
         account_wide = self._kit.settings.optout_scope_account
-        page = self._mailjet.list_recipients(
-            offset,
-            list_id=None if account_wide else self._record.list_id,
-            unsubscribed=True,
-        )
-        gone = [row.contact_id for row in page.recipients if row.unsubscribed]
-        self._kit.optouts.add_unsubscribed(gone, first=offset == 0)
+        ours = self._kit.policy(self._record).managed_lists
+        gone = [
+            row.contact_id
+            for row in page.recipients
+            if row.unsubscribed and (account_wide or row.list_id in ours)
+        ]
+        if not self._kit.optouts.add_unsubscribed(reader, gone, first=offset == 0):
+            return Found({"stage": "unsubscribed"})
         ids = [row.id for row in page.recipients]
-        return _paged(cursor, ids, page.next_offset, "subscribers")
+        onwards = {"stage": "subscribers", "reader": reader}
+        return _paged({**cursor, "reader": reader}, ids, page.next_offset, onwards)
 
     def _subscribers(self, cursor: Cursor) -> Found:
-        offset = cursor.get("offset", 0)
+        offset, reader = cursor.get("offset", 0), _reader(cursor)
         page = self._mailjet.list_contacts(offset)
         ids = [subscriber.contact_id for subscriber in page.subscribers]
-        unsubscribed = self._kit.optouts.are_unsubscribed(ids)
+        optouts = self._kit.optouts
+        unsubscribed = optouts.are_unsubscribed(reader, ids)
+        if unsubscribed is None:
+            return Found({"stage": "unsubscribed"})
         address = self._kit.policy(self._record).fingerprint.address
         gone = [
             address(subscriber.email)
             for subscriber, is_gone in zip(page.subscribers, unsubscribed, strict=True)
             if is_gone or mailjet_opt_out(subscriber, account_wide=True)
         ]
-        self._kit.optouts.add_mailjet(gone, first=offset == 0)
+        if not optouts.add_mailjet(reader, gone, first=offset == 0):
+            return Found({"stage": "unsubscribed"})
         if page.next_offset is None:
-            self._kit.optouts.complete_mailjet()
-        return _paged(cursor, ids, page.next_offset, "properties")
+            optouts.complete_mailjet(reader)
+        return _paged(cursor, ids, page.next_offset, {"stage": "properties"})
 
     def read_mailjet_optouts(self) -> None:
         """Read the whole set of people whom Mailjet has a no from."""
-        cursor: Cursor | None = {"stage": "unsubscribed"}
-        while cursor is not None and cursor["stage"] != "properties":
-            cursor = self._stages[cursor["stage"]](cursor).next
+        self._read("unsubscribed", until="properties")
+
+    def _read(self, stage: str, *, until: str) -> None:
+        cursor: Cursor | None = {"stage": stage}
+        while cursor is not None and cursor["stage"] != until:
+            cursor = self.fetch(cursor).next
 
     def _properties(self, cursor: Cursor) -> Found:
         page = self._mailjet.list_contact_data(cursor.get("offset", 0))
         self._kit.subscriber_pages(self._record).compare(page.subscribers)
         ids = [subscriber.contact_id for subscriber in page.subscribers]
-        return _paged(cursor, ids, page.next_offset, "listing")
+        return _paged(cursor, ids, page.next_offset, {"stage": "listing"})
 
     def _listing(self, cursor: Cursor) -> Found:
         """List; and take whole rows once the listing has reached where rows end."""
@@ -215,7 +224,9 @@ class Discovery:
         return Found({"stage": "businesses", "waiting": ids, "full": True})
 
     def _missing(self, cursor: Cursor) -> Found:
-        return Found(None, self._kit.presence.missing())
+        missing = self._kit.presence.missing()
+        more = len(missing) > MISSING_PER_PAGE
+        return Found(cursor if more else None, missing[:MISSING_PER_PAGE])
 
     def changes(self) -> int:
         """Find what changed in GHL since the watermark; how many contacts did.
@@ -243,6 +254,11 @@ class Discovery:
             after = page.next
 
 
+def _reader(cursor: Cursor) -> str:
+    """The name of the set that is being filled; a new one where reading begins."""
+    return cursor.get("reader") or uuid4().hex[:8]
+
+
 def _ids(page: ContactPage[Any]) -> list[str]:
     """Rows that cannot be read are contacts too: reading them singly tells more."""
     return [*(contact.id for contact in page.contacts), *filter(None, page.bad_rows)]
@@ -260,7 +276,7 @@ def _position(cursor: Cursor) -> float:
 
 
 def _paged(
-    cursor: Cursor, ids: Sequence[int], next_offset: int | None, onwards: str
+    cursor: Cursor, ids: Sequence[int], next_offset: int | None, onwards: Cursor
 ) -> Found:
     """The cursor after one page of Mailjet; a page that comes again ends the scan.
 
@@ -271,8 +287,8 @@ def _paged(
     if first is not None and first == cursor.get("first"):
         raise BadPayload("mailjet", stage, None, "one page comes again and again")
     if next_offset is None:
-        return Found({"stage": onwards})
-    return Found({"stage": stage, "offset": next_offset, "first": first})
+        return Found(onwards)
+    return Found({**cursor, "offset": next_offset, "first": first})
 
 
 def _iso(milliseconds: int) -> str:

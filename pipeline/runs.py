@@ -39,7 +39,8 @@ def start_run(kit: Kit, *, business: str | None = None) -> Started:
     """Start a full resync, or that of one business; joins the one under way.
 
     Raises:
-        ConfigError: the connection is not set up, so it may not write.
+        ConfigError: the connection is not set up, so it may not write; or a full run is
+            wanted while the run of one business is under way.
     """
     if kit.record() is None:
         name = kit.connection.name
@@ -53,6 +54,11 @@ def start_run(kit: Kit, *, business: str | None = None) -> Started:
     kind = "full" if business is None else "business"
     under_way = kit.ledger.start(run_id, kind, cursor)
     joined = under_way != run_id
+    current = kit.ledger.run() if joined else None
+    if kind == "full" and current is not None and current.kind != kind:
+        raise ConfigError(
+            [f"run {under_way} of one business is under way; try again after it"]
+        )
     if business is None and not joined:
         now_ms = round(time.time() * 1000)
         kit.setup.full_run_began(now_ms)

@@ -8,7 +8,7 @@ from typing import Any
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.check import Finding, Level
@@ -36,7 +36,9 @@ def show_finding(finding: Finding) -> None:
 
 def show_runs(found: Iterable[Run]) -> None:
     """A table of runs, newest first."""
-    table = Table("run", "kind", "state", "started (UTC)", "found", "done", "dead")
+    table = Table(
+        _whole("run"), "kind", "state", "started (UTC)", "found", "done", "dead"
+    )
     table.add_column("what happened")
     for run in found:
         table.add_row(
@@ -66,7 +68,7 @@ def show_letters(letters: list[DeadLetter]) -> None:
     if not letters:
         console.print("No dead letters.")
         return
-    table = Table("contact", "cause", "since (UTC)", "attempts", "reason")
+    table = Table(_whole("contact"), "cause", "since (UTC)", "attempts", "reason")
     for letter in letters:
         row = (letter.ghl_id, letter.cause, _time(letter.at_ms), str(letter.attempts))
         table.add_row(*row, _plain(letter.reason))
@@ -205,6 +207,11 @@ def _report(kit: Kit, run: Run) -> int:
 def _elapsed(run: Run) -> float:
     end = run.finished_ms or time.time() * 1000
     return max(0.001, (end - run.started_ms) / 1000)
+
+
+def _whole(header: str) -> Column:
+    """Never cut, however narrow the terminal: ids are there to be typed again."""
+    return Column(header, no_wrap=True, overflow="fold")
 
 
 def _time(milliseconds: int) -> str:

@@ -263,6 +263,10 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
     assert forbidden_names(SOURCES) == []
 
 
+def test_no_file_has_more_than_300_lines() -> None:
+    assert too_long(SOURCES, limit=MAX_LINES) == []
+
+
 def test_all_python_files_parse() -> None:
     paths = [
         path

@@ -34,7 +34,7 @@ class TinyMailjet:
     """One API key; `sent` holds every list action in the order of its arrival.
 
     Args:
-        rewrite: what Mailjet makes of a property's text before it stores it.
+        rewrite: what Mailjet makes of a name or a property's text before it stores it.
     """
 
     def __init__(self, rewrite: Rewrite = as_it_is) -> None:
@@ -86,7 +86,7 @@ class TinyMailjet:
             raise Rejected("mailjet", "managecontact", 400, "Property not defined")
         person = self._find(email) or self.person(email)
         if name is not None:
-            person.name = name
+            person.name = self._rewrite(name)
         self.written += [*given.values(), *([] if name is None else [name])]
         stored = {key: self._rewrite(str(value)) for key, value in given.items()}
         person.properties.update(stored)

@@ -311,6 +311,7 @@ function command.give_back(id, token, wait, counted, suspect, untouched)
   if counted == '1' then redis.call('HINCRBY', ATTEMPTS, id, 1) end
   if suspect == '1' then redis.call('HINCRBY', SUSPECTS, id, 1) end
   if untouched == '1' then redis.call('HDEL', WRITING, id) end
+  redis.call('HDEL', EXPIRIES, id)
   mark(id, higher(again, lane), again and now or now + wait)
   return 1
 end

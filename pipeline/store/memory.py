@@ -4,6 +4,7 @@ from typing import cast
 
 from redis import Redis
 
+from pipeline.errors import ReadOnly
 from pipeline.permit import Lane
 from pipeline.store.ledger import Ledger
 from pipeline.store.records import Opened
@@ -16,9 +17,12 @@ from pipeline.sync.snapshot import Snapshot
 class LeasedMemory:
     """Opened under a lease; see `pipeline.sync.ports.Memory`."""
 
-    def __init__(self, redis: "Redis", ledger: Ledger, opened: Opened) -> None:
+    def __init__(
+        self, redis: "Redis", ledger: Ledger, opened: Opened, *, read_only: bool
+    ) -> None:
         self._redis = redis
         self._ledger = ledger
+        self._read_only = read_only
         self._lease = opened.lease
         self.row = unpack_row(opened.row)
         self.snapshot = unpack_snapshot(opened.snapshot)
@@ -56,5 +60,11 @@ class LeasedMemory:
         }
 
     def begin(self, *addresses: bytes) -> None:
-        """Mark the contact as being written and lease its addresses."""
+        """Mark the contact as being written and lease its addresses.
+
+        Raises:
+            ReadOnly: nothing will be written, so nothing is marked.
+        """
+        if self._read_only:
+            raise ReadOnly
         self._ledger.begin(self._lease, addresses)

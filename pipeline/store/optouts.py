@@ -1,6 +1,6 @@
 """Who said no: complete sets, read page by page and put in place whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from redis import Redis
@@ -10,15 +10,17 @@ from pipeline.store.state import connection_key
 
 GHL_SET_SECONDS = 1800
 """A set that was not read again for this long answers nothing any more."""
-READING_SECONDS = 3600
-BATCH = 1000
+READING_SECONDS = 600
+"""Longer than from one page to the next. A set outlives its completion by this, so that
+the last page can be repeated after a crash."""
 
 
 class OptOuts:
     """One connection's sets of opted-out people.
 
     `optouts:ghl` holds GHL contact ids and lapses when it is not renewed;
-    `optouts:mailjet` holds fingerprints of addresses.
+    `optouts:mailjet` holds fingerprints of addresses. Each reader fills sets of its own
+    (`reader` names it), so that two at a time do not lose each other's pages.
     """
 
     def __init__(self, redis: "Redis", connection: str) -> None:
@@ -28,27 +30,22 @@ class OptOuts:
     def _key(self, name: str) -> str:
         return connection_key(self._connection, name)
 
-    def add_ghl(self, ids: Iterable[str], *, first: bool) -> None:
-        """One page of GHL's opted-out ids."""
-        key = self._key("optouts:ghl:next")
-        pipe = self._redis.pipeline()
-        if first:
-            pipe.delete(key)
+    def add_ghl(self, reader: str, ids: Iterable[str], *, first: bool) -> bool:
+        """One page of GHL's opted-out ids; False where reading has to begin again."""
         # The set of nobody is complete as well, and Redis keeps no empty set.
-        pipe.sadd(key, "", *ids)
-        pipe.expire(key, READING_SECONDS)
-        pipe.execute()
+        key = self._key(f"optouts:ghl:next:{reader}")
+        return self._add(key, ["", *ids], first=first)
 
-    def complete_ghl(self) -> list[str]:
+    def complete_ghl(self, reader: str) -> list[str]:
         """Put the set just read in place.
 
         Returns:
             Contacts that we may be mailing and that are new in the set.
         """
-        new, old = self._key("optouts:ghl:next"), self._key("optouts:ghl")
+        new, old = self._key(f"optouts:ghl:next:{reader}"), self._key("optouts:ghl")
         added = cast("set[bytes]", self._redis.sdiff([new, old]))
         pipe = self._redis.pipeline()
-        pipe.rename(new, old)
+        pipe.sunionstore(old, [new])
         pipe.expire(old, GHL_SET_SECONDS)
         pipe.execute()
         return [id_.decode() for id_ in added if id_ and self._is_mailed(id_)]
@@ -57,41 +54,50 @@ class OptOuts:
         packed = self._redis.hget(self._key("snapshots"), ghl_id.decode())
         return packed is not None and not is_opted_out(cast("bytes", packed))
 
-    def add_unsubscribed(self, mailjet_ids: Iterable[int], *, first: bool) -> None:
+    def add_unsubscribed(
+        self, reader: str, mailjet_ids: Iterable[int], *, first: bool
+    ) -> bool:
         """One page of Mailjet's unsubscribed ContactIDs; `add_mailjet` needs them."""
-        key = self._key("unsubscribed")
-        pipe = self._redis.pipeline()
-        if first:
-            pipe.delete(key)
-        pipe.sadd(key, 0, *mailjet_ids)
-        pipe.expire(key, READING_SECONDS)
-        pipe.execute()
+        ids = [0, *mailjet_ids]
+        return self._add(self._key(f"unsubscribed:{reader}"), ids, first=first)
 
-    def are_unsubscribed(self, mailjet_ids: Iterable[int]) -> list[bool]:
-        ids = list(mailjet_ids)
-        if not ids:
-            return []
-        key = self._key("unsubscribed")
-        return [bool(found) for found in self._redis.smismember(key, ids)]
+    def are_unsubscribed(
+        self, reader: str, mailjet_ids: Iterable[int]
+    ) -> list[bool] | None:
+        """Which of them are; None where reading has to begin again."""
+        key = self._key(f"unsubscribed:{reader}")
+        known, *found = self._redis.smismember(key, [0, *mailjet_ids])
+        return [bool(there) for there in found] if known else None
 
-    def add_mailjet(self, addresses: Iterable[bytes], *, first: bool) -> None:
+    def add_mailjet(
+        self, reader: str, addresses: Iterable[bytes], *, first: bool
+    ) -> bool:
         """One page of addresses that Mailjet has a no from."""
-        key = self._key("optouts:mailjet:next")
+        key = self._key(f"optouts:mailjet:next:{reader}")
+        return self._add(key, [b"", *addresses], first=first)
+
+    def complete_mailjet(self, reader: str) -> None:
+        """Put the set just read in place; it stays until the next complete one."""
+        new = self._key(f"optouts:mailjet:next:{reader}")
+        self._redis.sunionstore(self._key("optouts:mailjet"), [new])
+
+    def _add(
+        self, key: str, members: Sequence[str | int | bytes], *, first: bool
+    ) -> bool:
+        """Add to a set being read.
+
+        A page that comes after its set has lapsed must not begin another one, which
+        would hold this page alone.
+        """
+        if not first and not self._redis.exists(key):
+            return False
         pipe = self._redis.pipeline()
         if first:
             pipe.delete(key)
-        pipe.sadd(key, b"", *addresses)
+        pipe.sadd(key, *cast("Sequence[str]", members))
         pipe.expire(key, READING_SECONDS)
         pipe.execute()
-
-    def complete_mailjet(self) -> None:
-        """Put the set just read in place; it stays until the next complete one."""
-        new, current = self._key("optouts:mailjet:next"), self._key("optouts:mailjet")
-        pipe = self._redis.pipeline()
-        pipe.rename(new, current)
-        pipe.persist(current)
-        pipe.delete(self._key("unsubscribed"))
-        pipe.execute()
+        return True
 
     def counts(self) -> tuple[int, int]:
         """How many said no in GHL and in Mailjet."""

@@ -204,11 +204,12 @@ class _Sync:
         )
 
     def _says_no(self, subscriber: Subscriber) -> bool:
-        """Whether Mailjet has a no; one to our own list is one in either scope."""
+        """Whether Mailjet has a no; one to a list that we keep is one in either scope."""
         account_wide = self.policy.optout_scope_account
         if consent.mailjet_opt_out(subscriber, account_wide=account_wide):
             return True
-        return bool((subscriber.unsubscribed or {}).get(self.policy.list_id))
+        lists = subscriber.unsubscribed or {}
+        return any(lists.get(list_id) for list_id in self.policy.managed_lists)
 
     def _wake(
         self, verdict: Verdict, evidence: Evidence, heir: Inheritance | None

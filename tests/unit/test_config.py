@@ -181,6 +181,31 @@ def test_a_base_address_holds_host_and_path_only(url: str) -> None:
     assert found == ("GHL_BASE_URL: must hold host and path only, no user or query",)
 
 
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("GHL_BASE_URL", "https://[::1"),
+        ("GHL_BASE_URL", "https://:password@host"),
+        ("GHL_BASE_URL", "https://host:password"),
+        ("GHL_BASE_URL", "https://"),
+        ("MAILJET_BASE_URL", "https://password@"),
+        ("REDIS_URL", "redis://["),
+        ("REDIS_URL", "redis://:password\u2100@host"),
+        ("REDIS_URL", "redis://host:password"),
+        ("SYNC_REDIS_URL", "redis://host:6379/password"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_a_problem_of_its_variable(
+    variable: str, url: str
+) -> None:
+    environ = make_environ(**{variable: url})
+
+    [found] = problems(environ)
+
+    assert found.startswith(f"{variable}: ")
+    assert "password" not in found
+
+
 @pytest.mark.parametrize("variable", sorted(ENVIRON))
 @pytest.mark.parametrize("nothing", ["", "  "])
 def test_an_empty_variable_is_one_that_is_not_set(variable: str, nothing: str) -> None:
@@ -210,6 +235,21 @@ def test_the_environment_wins_over_the_dotenv_file(
     assert read.read_only is True
     assert connection.ghl_token == "pit-token"
     assert connection.ghl_rate == Rate(100, 10.0)
+
+
+def test_an_empty_variable_of_the_environment_does_not_hide_the_dotenv_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("\n".join(f"{k}={v}" for k, v in ENVIRON.items()), "utf-8")
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("SYNC_CONNECTIONS_FILE", raising=False)
+    monkeypatch.setenv("GHL_TOKEN", "")
+
+    read = from_env(dotenv_path=str(file))
+
+    assert read.connection("default").ghl_token == "pit-token"
 
 
 def test_the_dotenv_file_need_not_exist(
@@ -263,7 +303,13 @@ def test_hours_are_a_pair(typed: str, hours: tuple[int, int]) -> None:
     assert read.bulk_hours == hours
 
 
-@pytest.mark.parametrize("typed", ["1", "5-5", "1-25", "-1-5", "a-b", "1-5-9", "1.5-3"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("1", "5-5", "1-25", "-1-5", "a-b", "1-5-9", "1.5-3"),
+        *("24-0", "0-0", "24-24"),
+    ],
+)
 def test_hours_that_are_none_are_refused(typed: str) -> None:
     environ = make_environ(SYNC_BULK_HOURS=typed)
 
@@ -303,6 +349,16 @@ def test_the_confirmation_tag_is_lower_cased_as_ghl_keeps_its_tags() -> None:
 @pytest.mark.parametrize("typed", ["vip", "vip=", "vip=x", "vip=1.5"])
 def test_a_tag_list_without_a_number_is_refused(typed: str) -> None:
     environ = make_environ(SYNC_TAG_LISTS=typed)
+
+    found = problems(environ)
+
+    assert len(found) == 1
+    assert found[0].startswith("SYNC_TAG_LISTS: ")
+
+
+@pytest.mark.parametrize("typed", ["=5", "vip=0", "vip=-1", "vip=1,VIP=2", "vip=10"])
+def test_a_tag_list_needs_a_tag_and_a_list_of_its_own(typed: str) -> None:
+    environ = make_environ(SYNC_TAG_LISTS=typed, MAILJET_LIST_ID="10")
 
     found = problems(environ)
 
@@ -355,6 +411,34 @@ def test_a_secret_written_into_the_connections_file_is_refused(
     assert found[0].startswith(f"connections.toml: [connections.acme] {field}: ")
     assert f"name the variable in {field}_env" in found[0]
     assert "SECRET0" not in found[0]
+
+
+def test_a_secret_typed_where_its_variables_name_belongs_is_not_echoed(
+    tmp_path: Path,
+) -> None:
+    secrets = ("pit-1f2e-secret", "0123456789abcdef", "ABCDEF0123456789-")
+    text = CONNECTIONS
+    for name, secret in zip(ACME, secrets, strict=True):
+        text = text.replace(name, secret)
+
+    found = problems(connections_file(tmp_path, text))
+
+    assert [line.rpartition("] ")[2].partition(":")[0] for line in found] == [
+        f"{field}_env" for field in SECRET_FIELDS
+    ]
+    assert not [secret for secret in secrets if secret in "\n".join(found)]
+
+
+@pytest.mark.parametrize("number", ["inf", "nan", "1.5", "true", "[1]", '"x"', "0"])
+def test_a_tag_list_of_the_connections_file_is_a_whole_number(
+    tmp_path: Path, number: str
+) -> None:
+    text = CONNECTIONS + f"tag_lists = {{vip = {number}}}\n"
+
+    found = problems(connections_file(tmp_path, text))
+
+    assert len(found) == 1
+    assert found[0].startswith("connections.toml: [connections.acme] tag_lists: ")
 
 
 def test_all_problems_of_the_connections_file_are_reported_at_once(

@@ -104,6 +104,43 @@ def test_a_channel_without_a_word_cannot_tell(channel: dict[str, object]) -> Non
     assert ghl_opt_out(contact) is None
 
 
+@given(key=CASES, channel=st.text() | st.lists(st.text()) | st.integers())
+def test_a_channel_that_is_no_object_is_never_a_yes_unless_it_is_the_word(
+    key: str, channel: object
+) -> None:
+    contact = make_contact(dnd=False, dnd_settings={key: channel})
+
+    said_no = ghl_opt_out(contact)
+
+    is_open = str(channel).strip().lower() in OPEN_STATUSES
+    assert (said_no is False) is is_open
+
+
+@pytest.mark.parametrize("channel", ["active", ["active"], ["inactive"], 1])
+def test_a_channel_of_another_form_is_a_no(channel: object) -> None:
+    contact = make_contact(dnd=False, dnd_settings={"Email": channel})
+
+    assert ghl_opt_out(contact) is True
+
+
+@given(keys=st.permutations(["email", "Email", "EMAIL"]))
+def test_of_one_channel_told_twice_the_no_counts(keys: list[str]) -> None:
+    words = dict(zip(keys, ["inactive", "active", ""], strict=True))
+    channels = {key: {"status": word} for key, word in words.items()}
+
+    said_no = ghl_opt_out(make_contact(dnd=False, dnd_settings=channels))
+
+    assert said_no is True
+
+
+def test_a_channel_told_twice_and_once_without_a_word_cannot_tell() -> None:
+    channels = {"email": {"status": "inactive"}, "Email": {}}
+
+    said_no = ghl_opt_out(make_contact(dnd=False, dnd_settings=channels))
+
+    assert said_no is None
+
+
 def test_a_no_to_another_channel_is_not_one_to_mail() -> None:
     contact = make_contact(dnd=False, dnd_settings={"SMS": {"status": "active"}})
 

@@ -311,6 +311,35 @@ def test_a_new_address_inherits_and_the_old_one_retires_unless_it_is_kept(
     assert (actions[-1] == Retire(99)) is not keep
 
 
+@pytest.mark.parametrize("known", ["read", "paged"])
+def test_an_old_address_never_overwrites_what_ghl_told_the_new_one(known: str) -> None:
+    contact = told({"city": "Rome", "phone": ""})
+    there = Subscriber(1, properties={"city": "Rome"}, unsubscribed={MAIN_LIST: False})
+    sides = make_sides(
+        contact,
+        subscriber=there if known == "read" else None,
+        seen=Fingerprint(KEY).subscriber(COLUMNS, there),
+        inherits=make_inheritance(properties={"city": "Oslo", "phone": "42"}),
+    )
+
+    upsert = make_plan(sides)[0]
+
+    assert isinstance(upsert, Upsert)
+    assert upsert.properties["phone"] == "42"
+    assert "city" not in upsert.properties
+
+
+def test_a_new_address_does_not_inherit_the_list_of_a_tag_that_is_gone() -> None:
+    heir = make_inheritance(lists=(MAIN_LIST, VIP_LIST, 77))
+
+    without, unknown = (
+        make_plan(make_sides(told({}, tags=tags), inherits=heir)) for tags in ([], None)
+    )
+
+    assert SetLists(join=(MAIN_LIST, 77), leave=()) in without
+    assert SetLists(join=(MAIN_LIST, VIP_LIST, 77), leave=()) in unknown
+
+
 def test_an_opted_out_address_hands_over_no_list() -> None:
     heir = make_inheritance(opted_out=True, keep=True)
 

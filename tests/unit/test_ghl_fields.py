@@ -54,6 +54,10 @@ def test_tags_are_lower_cased_and_each_is_kept_once_in_order() -> None:
     assert Tags().deserialize(tags) == ("vip", "lead", "newsletter")
 
 
+def test_a_tag_with_half_a_surrogate_pair_is_left_out() -> None:
+    assert Tags().deserialize(["vip", "\ud83d", "x\ud83d"]) == ("vip",)
+
+
 def test_tags_that_are_null_are_known_to_be_none() -> None:
     assert Tags().deserialize(None) == ()
     assert Tags().deserialize(missing) is missing
@@ -74,6 +78,9 @@ def test_custom_fields_are_looked_up_by_id() -> None:
         ("2021-07-02 05:18:26.704", 1625203106704),
         (1625203106704, 1625203106704),
         ("1625203106704", 1625203106704),
+        ("0001-01-01T00:00:00Z", -62135596800000),
+        ("0001-01-01T00:00:00+14:00", -62135647200000),
+        (1e30, int(1e30)),
         ("yesterday", missing),
         ("9" * 5000, missing),
         (float("inf"), missing),

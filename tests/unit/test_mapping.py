@@ -28,6 +28,7 @@ VALUES = st.dictionaries(
 )
 TAG = st.sampled_from(["vip", "lead", "cold", "hot lead", "ümlaut"])
 TAG_ROWS = st.lists(TAG, unique=True)
+BARRED = st.lists(st.text("ab|", min_size=1, max_size=4), unique=True)
 
 
 @given(values=VALUES)
@@ -100,6 +101,25 @@ def test_each_tag_stands_between_bars_so_that_a_segment_can_contain_it(
     assert wanted[f"list:{LEAD_LIST}"] == ("1" if "lead" in tags else "0")
 
 
+@given(tags=BARRED)
+@settings(max_examples=50)
+def test_a_bar_within_a_tag_never_makes_two_of_it(tags: list[str]) -> None:
+    wanted = make_field_map().desired(make_contact(tags=tuple(tags)), "subscribed")
+
+    carried = wanted[TAGS].strip("|").split("|") if tags else []
+    assert carried == [tag.replace("|", "/") for tag in tags]
+
+
+def test_the_list_of_a_tag_with_a_bar_is_found_by_ghls_own_spelling() -> None:
+    field_map = make_field_map(tag_lists={"vip|gold": VIP_LIST, "vip/gold": LEAD_LIST})
+
+    wanted = field_map.desired(make_contact(tags=("vip|gold",)), "subscribed")
+
+    assert wanted[TAGS] == "|vip/gold|"
+    assert wanted[f"list:{VIP_LIST}"] == "1"
+    assert wanted[f"list:{LEAD_LIST}"] == "0"
+
+
 def test_the_last_tag_gone_is_not_written_as_an_empty_text() -> None:
     wanted = make_field_map().desired(make_contact(tags=()), "subscribed")
 
@@ -145,7 +165,7 @@ def test_nothing_and_null_are_the_same_value_and_numbers_their_digits() -> None:
     assert canonical("city", 30) == "30"
 
 
-def test_the_digest_changes_with_the_columns_and_with_nothing_else() -> None:
+def test_the_digest_changes_with_the_columns_and_not_with_tag_or_location() -> None:
     same = make_field_map(confirmation_tag="x", location_id="other")
     other = make_field_map(tag_lists={"vip": 21, "lead": 30})
 
@@ -153,3 +173,9 @@ def test_the_digest_changes_with_the_columns_and_with_nothing_else() -> None:
 
     assert digests[0] == digests[1] != digests[2]
     assert len(digests[0]) == 4
+
+
+def test_another_main_list_makes_a_snapshot_no_base() -> None:
+    digests = {make_field_map(list_id=list_id).digest for list_id in (10, 11)}
+
+    assert len(digests) == 2

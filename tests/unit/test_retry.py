@@ -113,9 +113,12 @@ def test_a_failing_call_waits_at_most_the_backoff_and_counts(
     assert decision.suspect
 
 
-@given(kind=st.sampled_from(PERMANENT), attempt=st.integers(0, MAX_ATTEMPTS - 2))
+@given(
+    kind=st.sampled_from([*PERMANENT, VendorError]),
+    attempt=st.integers(0, MAX_ATTEMPTS - 2),
+)
 @settings(max_examples=20)
-def test_a_permanent_error_of_one_call_counts_and_blames_no_vendor(
+def test_an_error_that_is_not_transient_counts_and_blames_no_vendor(
     kind: type[VendorError], attempt: int
 ) -> None:
     decision = decide(make_error(kind, Reach.CALL), attempt, jitter=1.0)
@@ -127,7 +130,9 @@ def test_a_permanent_error_of_one_call_counts_and_blames_no_vendor(
 
 @given(
     error=st.builds(make_error, st.sampled_from(TRANSIENT))
-    | st.builds(make_error, st.sampled_from(PERMANENT), st.just(Reach.CALL)),
+    | st.builds(
+        make_error, st.sampled_from([*PERMANENT, VendorError]), st.just(Reach.CALL)
+    ),
     attempt=st.integers(MAX_ATTEMPTS - 1, 10_000),
 )
 @settings(max_examples=50)

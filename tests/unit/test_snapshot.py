@@ -66,6 +66,18 @@ def test_a_snapshot_comes_back_from_redis_as_it_went(snapshot: Snapshot) -> None
     assert updated_ms(packed) == snapshot.updated_ms
 
 
+@given(added=st.integers(), updated=st.sampled_from([-62135596800000, -1, 10**30]))
+@settings(max_examples=50)
+def test_a_date_that_no_clock_tells_can_be_remembered(added: int, updated: int) -> None:
+    snapshot = make_snapshot(added_ms=added, updated_ms=updated)
+
+    unpacked = unpack_snapshot(pack_snapshot(snapshot))
+
+    assert unpacked is not None
+    assert unpacked.added_ms == min(max(added, 0), 2**63 - 1)
+    assert unpacked.updated_ms in (0, 2**63 - 1)
+
+
 @given(snapshot=SNAPSHOTS)
 @settings(max_examples=20)
 def test_a_snapshot_of_the_core_mapping_takes_at_most_260_bytes(
