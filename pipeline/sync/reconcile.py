@@ -204,7 +204,7 @@ class _Sync:
         )
 
     def _says_no(self, subscriber: Subscriber) -> bool:
-        """Whether Mailjet has a no; one to a list that we keep is one in either scope."""
+        """Whether Mailjet has a no; one to a list of ours is one in either scope."""
         account_wide = self.policy.optout_scope_account
         if consent.mailjet_opt_out(subscriber, account_wide=account_wide):
             return True
