@@ -4,9 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields
 
 from pipeline.errors import BadPayload, Reach, Rejected
+
+
+class Rows(fields.Field[list[object]]):
+    """The rows of a page, not looked into: each may be broken on its own."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kw: Any
+    ) -> list[object]:
+        if not isinstance(value, list):
+            raise ValidationError("Not a list.")
+        return value
 
 
 @dataclass(frozen=True)

@@ -53,17 +53,6 @@ class Email(fields.Field[str]):
         return value.strip().lower()
 
 
-class Rows(fields.Field[list[object]]):
-    """The rows of a page, not looked into: each may be broken on its own."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kw: Any
-    ) -> list[object]:
-        if not isinstance(value, list):
-            raise ValidationError("Not a list.")
-        return value
-
-
 class Flag(fields.Boolean):
     """true, false or the words for them; null is unknown."""
 

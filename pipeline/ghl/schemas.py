@@ -11,13 +11,13 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_lo
 from marshmallow.validate import Email as EmailForm
 from marshmallow.validate import Equal, Length
 
+from pipeline.answer import Rows
 from pipeline.ghl.fields import (
     BirthDate,
     CustomFields,
     Email,
     Flag,
     Moment,
-    Rows,
     Tags,
     Text,
 )

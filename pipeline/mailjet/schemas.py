@@ -9,21 +9,11 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load
 
+from pipeline.answer import Rows
 from pipeline.mailjet.records import ContactsList, Property, Recipient, User
 from pipeline.sync.contact import Subscriber
 
 ANONYMISED_SUFFIX = "@domain.invalid"
-
-
-class Rows(fields.Field[list[object]]):
-    """The rows of a page, not looked into: each may be broken on its own."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kw: Any
-    ) -> list[object]:
-        if not isinstance(value, list):
-            raise ValidationError("Not a list.")
-        return value
 
 
 class Email(fields.String):
