@@ -1,0 +1,303 @@
+"""The command line, typed in a shell of its own against what really runs."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.driver import FULL_ROW
+from tests.sandbox import Row, fresh_email
+from tests.system.installation import Installation, address_of, installation
+from tests.system.processes import Processes
+from tests.valkey import free_port
+
+PEOPLE = 20
+READ = "/contacts/:contactId"
+NOBODY = "nobody0000000000000x"
+Done = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[Installation]:
+    """Set up; worker and Beat run."""
+    with installation("--contacts", str(PEOPLE)) as running:
+        running.start()
+        yield running
+
+
+@pytest.fixture
+def running(started: Installation) -> Installation:
+    started.until(
+        lambda: not ((run := started.last_run()) and run.is_active), "no run is active"
+    )
+    started.sandbox.clear_log()
+    return started
+
+
+@pytest.fixture
+def ana(running: Installation) -> Row:
+    """Somebody new in GHL."""
+    return running.sandbox.put_contact(**{**FULL_ROW, "email": fresh_email()})
+
+
+@pytest.fixture(scope="module")
+def not_set_up() -> Iterator[Installation]:
+    with installation("--contacts", "5") as running:
+        yield running
+
+
+@pytest.fixture
+def without_settings() -> Iterator[Processes]:
+    with Processes({}) as processes:
+        yield processes
+
+
+@pytest.fixture(scope="module")
+def without_redis(started: Installation) -> Iterator[Processes]:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    with Processes({**started.processes.env, "REDIS_URL": url}) as processes:
+        yield processes
+
+
+def lines(text: str) -> list[str]:
+    return text.strip().splitlines()
+
+
+# What is wrong is said on stderr, without a traceback
+
+
+def test_all_missing_settings_are_named_at_once(without_settings: Processes) -> None:
+    done = without_settings.command("status")
+
+    named = [line.partition(":")[0] for line in lines(done.stderr)]
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert named == [
+        "The settings cannot be used",
+        "GHL_TOKEN",
+        "GHL_LOCATION_ID",
+        "MAILJET_API_KEY",
+        "MAILJET_SECRET_KEY",
+    ]
+
+
+@pytest.mark.parametrize("typed", ["status", "setup", "runs", "resync"])
+def test_without_redis_one_line_says_so(without_redis: Processes, typed: str) -> None:
+    done = without_redis.command(*typed.split())
+
+    (line,) = lines(done.stderr)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert line.startswith("Redis: ConnectionError")
+    assert "REDIS_URL" in line
+
+
+def test_check_without_redis_says_how_to_mend_it(without_redis: Processes) -> None:
+    done = without_redis.command("check")
+
+    assert done.returncode == 1
+    assert "failure Redis: ConnectionError" in done.stdout
+    assert "start it, or correct REDIS_URL" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_connection_is_told_with_those_there_are(
+    running: Installation,
+) -> None:
+    done = running.processes.command("status", "-c", "nobody")
+
+    assert done.returncode == 2
+    assert lines(done.stderr) == ["connection 'nobody': unknown; there is default"]
+
+
+@pytest.mark.parametrize("typed", ["sync", "nothing"])
+def test_wrong_use_is_told_with_the_usage(running: Installation, typed: str) -> None:
+    done = running.processes.command(*typed.split())
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("Usage: ghl-mailjet ")
+    assert "\nError: " in done.stderr
+
+
+def test_replay_without_an_argument_says_what_it_takes(running: Installation) -> None:
+    done = running.processes.command("replay")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("Usage: ghl-mailjet replay ")
+    assert "Error: name contact ids, --cause or --all" in done.stderr
+
+
+def test_there_must_be_a_run_to_steer_it(running: Installation) -> None:
+    done = running.processes.command("runs", "pause")
+
+    assert done.returncode == 2
+    assert lines(done.stderr) == ["no run is under way"]
+
+
+def test_an_unknown_list_is_told_by_setup(running: Installation) -> None:
+    with Processes({**running.processes.env, "MAILJET_LIST_ID": "999999"}) as wrong:
+        done = wrong.command("setup")
+
+    assert done.returncode == 2
+    assert "MAILJET_LIST_ID: Mailjet has no list 999999" in done.stderr
+    assert "is set up" not in done.stdout
+
+
+@pytest.mark.parametrize("typed", ["resync", f"sync {NOBODY}"])
+def test_before_setup_nothing_is_written(not_set_up: Installation, typed: str) -> None:
+    done = not_set_up.processes.command(*typed.split())
+
+    (line,) = lines(done.stderr)
+    assert done.returncode == 2
+    assert "not set up: run `ghl-mailjet setup` first" in line
+    assert not_set_up.writes() == []
+
+
+def test_check_says_what_is_missing_and_how_to_mend_it(
+    not_set_up: Installation,
+) -> None:
+    done = not_set_up.processes.command("check", "--json")
+
+    findings = {f["what"]: f for f in json.loads(done.stdout)}
+    assert done.returncode == 1
+    assert findings["not set up"]["level"] == "failure"
+    assert findings["not set up"]["mend"] == "run `ghl-mailjet setup`"
+    assert findings["Redis answers"]["level"] == "ok"
+    assert findings["no worker is running"]["level"] == "warning"
+
+
+# Commands that do what they say
+
+
+def test_check_finds_nothing_wrong_with_what_runs(running: Installation) -> None:
+    running.until(running.pipeline.processes.slots, "a worker is there")
+
+    done = running.processes.command("check")
+
+    assert done.returncode == 0
+    assert {line.split()[0] for line in lines(done.stdout)} == {"ok"}
+    assert done.stderr == ""
+
+
+def test_setup_may_be_repeated(running: Installation) -> None:
+    done = running.processes.command("setup")
+
+    assert done.returncode == 0
+    assert lines(done.stdout)[-1].startswith("Connection 'default' is set up.")
+    assert "created" not in done.stdout
+    assert running.writes() == []
+
+
+def test_sync_syncs_one_contact(running: Installation, ana: Row) -> None:
+    done = running.processes.command("sync", ana["id"])
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{ana['id']}: created\n"
+    assert address_of(ana) in running.mailed()
+
+
+def test_sync_of_a_contact_that_ghl_does_not_know_says_so(
+    running: Installation,
+) -> None:
+    done = running.processes.command("sync", NOBODY)
+
+    assert "Traceback" not in done.stderr
+    assert done.stdout == f"{NOBODY}: deleted in GHL\n"
+    assert running.writes() == []
+
+
+def test_resync_watch_shows_progress_and_ends_with_the_run(
+    running: Installation, ana: Row
+) -> None:
+    done = running.processes.command("resync", "--watch")
+
+    run = running.last_run()
+    assert run is not None
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines(done.stdout)[0] == f"Run {run.id} started."
+    assert f"{run.discovered}/{run.discovered}" in done.stdout
+    assert f"Run {run.id} finished in " in done.stdout
+    assert address_of(ana) in running.mailed()
+
+
+def test_runs_lists_the_last_runs(running: Installation) -> None:
+    run = running.resync()
+
+    told = json.loads(running.processes.command("runs", "list", "--json").stdout)
+    shown = running.processes.command("runs")
+
+    assert told[0]["id"] == run.id
+    assert told[0]["state"] == "finished"
+    assert told[0]["settled"] == run.discovered
+    assert shown.returncode == 0
+    assert run.id in shown.stdout
+
+
+def test_status_tells_what_waits_and_who_works(running: Installation) -> None:
+    done = running.processes.command("status", "--json")
+    shown = running.processes.command("status").stdout
+
+    told = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert told["connection"] == "default"
+    assert told["set_up"] is True
+    assert told["paused"] is None
+    assert told["worker_slots"] == 16
+    assert set(told["waiting"]) == {"consent", "live", "bulk"}
+    assert told["budget"]["ghl"]["used_today"] > 0
+    assert "worker slots           16" in shown
+
+
+def test_a_dead_letter_is_shown_with_its_reason_until_it_is_replayed(
+    running: Installation, ana: Row
+) -> None:
+    fault = running.sandbox.add_fault("wrong_type", route=READ, contact=ana["id"])
+    failed = running.processes.command("sync", ana["id"])
+    letters = running.letters()
+    shown = running.processes.command("dead-letters").stdout
+    others = running.processes.command("dead-letters", "--cause", "Rejected").stdout
+    running.sandbox.remove_fault(fault)
+
+    replayed = running.processes.command("replay", "--cause", "BadPayload")
+    running.until(lambda: address_of(ana) in running.mailed(), "Ana is mailed")
+
+    assert failed.returncode == 1
+    assert failed.stdout == f"{ana['id']}: dead letter: BadPayload\n"
+    assert [letter["ghl_id"] for letter in letters] == [ana["id"]]
+    assert letters[0]["reason"].startswith("ghl: GET /contacts/:contactId: 200")
+    assert ana["id"] in shown
+    assert others == "No dead letters.\n"
+    assert replayed.stdout == "1 of 1 wait again.\n"
+    assert running.letters() == []
+
+
+# How it is told
+
+
+@pytest.mark.parametrize("command", ["check", "sync", "resync", "replay"])
+def test_help_has_an_example_to_copy(without_settings: Processes, command: str) -> None:
+    done = without_settings.command(command, "-h")
+
+    assert done.returncode == 0
+    assert f"Example: ghl-mailjet {command} " in done.stdout
+
+
+def test_help_names_every_command(without_settings: Processes) -> None:
+    done = without_settings.command("-h")
+
+    commands = (
+        *("check", "setup", "sync", "resync", "runs", "status", "dead-letters"),
+        *("replay", "demo", "sandbox"),
+    )
+    assert done.returncode == 0
+    assert all(f"\n  {command} " in done.stdout for command in commands)
+
+
+@pytest.mark.parametrize("typed", ["check", "status", "runs"])
+def test_there_are_no_colours_where_there_is_no_terminal(
+    running: Installation, typed: str
+) -> None:
+    done = running.processes.command(typed)
+
+    assert "\x1b" not in done.stdout + done.stderr
