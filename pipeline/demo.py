@@ -53,6 +53,8 @@ def demo(contacts: int, keep: bool) -> None:
             _run(stack, contacts, keep=keep)
         except KeyboardInterrupt:
             console.print("\nInterrupted; shutting down.")
+            if not keep:
+                sys.exit(130)
         except ConfigError as error:
             console.print(str(error))
             sys.exit(2)
