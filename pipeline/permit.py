@@ -11,11 +11,6 @@ class Lane(StrEnum):
     LIVE = "live"
     BULK = "bulk"
 
-    @property
-    def rank(self) -> int:
-        """0 is the most urgent."""
-        return list(Lane).index(self)
-
 
 @dataclass(frozen=True)
 class Lease:

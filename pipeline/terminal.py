@@ -120,10 +120,7 @@ def show_status(status: dict[str, Any]) -> None:
     """The status as a short page."""
     table = Table.grid(padding=(0, 2))
     for key, value in status.items():
-        shown = value
-        if isinstance(value, dict):
-            shown = ", ".join(f"{name} {inner}" for name, inner in value.items())
-        table.add_row(f"[bold]{key.replace('_', ' ')}[/]", _plain(_word(shown)))
+        table.add_row(f"[bold]{key.replace('_', ' ')}[/]", _plain(_word(value)))
     console.print(table)
 
 
@@ -220,8 +217,12 @@ def _time(milliseconds: int) -> str:
 
 
 def _word(value: Any) -> str:
-    words = {True: "yes", False: "no", None: "-"}
-    return words[value] if isinstance(value, bool | None) else str(value) or "-"
+    if isinstance(value, dict):
+        words = (f"{name.replace('_', ' ')} {_word(v)}" for name, v in value.items())
+        joint = "; " if any(isinstance(v, dict) for v in value.values()) else ", "
+        return joint.join(words) or "-"
+    plain = {True: "yes", False: "no", None: "-"}
+    return plain[value] if isinstance(value, bool | None) else str(value) or "-"
 
 
 def _plain(text: str) -> str:
