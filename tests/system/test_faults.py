@@ -18,7 +18,7 @@ from tests.system.installation import (
 )
 from tests.system.processes import Process
 
-NEWCOMERS = 50
+NEWCOMERS = 160
 READERS = 60
 READ = "/contacts/:contactId"
 
