@@ -42,6 +42,11 @@ class Connection:
     confirmation_tag: str
     exclude_opted_out: bool
 
+    @property
+    def calls_per_second(self) -> float:
+        """What the slower of the two vendors allows."""
+        return min(self.ghl_rate.per_second, self.mailjet_rate.per_second)
+
 
 @dataclass(frozen=True)
 class Settings:

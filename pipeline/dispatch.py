@@ -83,10 +83,8 @@ class Dispatcher:
             self._view_until = time.monotonic() + VIEW_SECONDS
 
     def _lease(self, kit: Kit, count: int) -> list[Lease]:
-        connection = kit.connection
-        slower = min(connection.ghl_rate.per_second, connection.mailjet_rate.per_second)
         limit = max_out(
-            slower,
+            kit.connection.calls_per_second,
             slots=self._slots,
             busy=self._busy,
             connections=len(self._pipeline.kits),

@@ -130,6 +130,5 @@ def discover(kit: Kit, what: Callable[[Discovery], T]) -> T | None:
 
 
 def _is_full(kit: Kit) -> bool:
-    connection = kit.connection
-    slower = min(connection.ghl_rate.per_second, connection.mailjet_rate.per_second)
-    return kit.ledger.backlog().bulk > slower * HIGH_WATER_SECONDS
+    high_water = kit.connection.calls_per_second * HIGH_WATER_SECONDS
+    return kit.ledger.backlog().bulk > high_water
