@@ -23,6 +23,7 @@ from pipeline.errors import (
     RateLimited,
     Reach,
     Rejected,
+    ScopeMissing,
     Unauthorized,
     VendorDown,
     VendorError,
@@ -32,10 +33,11 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 _Error = TypeVar("_Error", bound=VendorError)
 
 # "Contact not found for id:X", "Contact with id X not found", the same for a business:
-# GHL answers 400 to an id that it does not know (measured 2026-09).
+# GHL answers 400 to an id that it does not know (measured 2026-09). Its words for a
+# task, a note and a calendar are published nowhere: all usual ones are taken.
 _GHL_NOT_FOUND = re.compile(
-    r"^\W*(contact|business|location|task|note)\b"
-    r"(?: with id \S+| id \S+)?\W+(?:was |is |does )?(?:not found|not exist)",
+    r"^\W*(?:the )?(contact|business|location|task|note|calendar)\b"
+    r"(?:(?: with)? id\b\W*\S+)?\W+(?:was |is |does )?(?:not found|not exist)",
     re.IGNORECASE,
 )
 # What a missing property or list looks like in Mailjet's 400 (guides/_newsletter.md,
@@ -102,9 +104,11 @@ def classify(
 
     Raises:
         RateLimited: 429; wait `retry_after_seconds`.
-        VendorDown: 5xx, or an answer that no working vendor sends; again later.
+        VendorDown: 5xx, or an answer that no working vendor sends; again later, and not
+            before `retry_after_seconds` where a 503 names them.
         Ambiguous: a write that may have been carried out; look before trying again.
-        Unauthorized: 401, 403; the credential, for the whole connection.
+        Unauthorized: 401, 403; the credential, for the whole connection; ScopeMissing
+            where it works for other routes.
         NotFound: 404, or GHL's 400 that says so; a missing list reaches the connection.
         Rejected: any other 4xx; `duplicate_of` is set where GHL names the contact that
             exists; a Mailjet property that is not defined reaches the connection.
@@ -133,7 +137,9 @@ def classify(
         # 503 and the two below 500 say that nothing was done; other failures may come
         # after the work, as GHL's own reports show (highlevel-api-docs#64).
         undone = status in {408, 425, 503} or not writes
-        raise refusal.become(VendorDown if undone else Ambiguous)
+        failure = refusal.become(VendorDown if undone else Ambiguous)
+        failure.retry_after_seconds = retry_after_seconds(headers)
+        raise failure
     if status in {401, 403}:
         raise _forbidden(refusal)
     if status == 404:
@@ -224,12 +230,13 @@ def _flat(value: object, depth: int = 4) -> str:
 
 def _forbidden(refusal: _Refusal) -> PermanentError:
     words = refusal.words.lower()
+    error = Unauthorized
     if refusal.vendor == "mailjet" and "operation not allowed" in words:
         # Mailjet's 401 for `DELETE /v3/REST/contact` has nothing to do with the key
         # (mailjet-apiv3-php#98, read 2026-11).
         return refusal.become(Rejected)
     if "scope" in words or "user type mismatch" in words:
-        why = "the token lacks a scope"
+        why, error = "the token lacks a scope", ScopeMissing
     elif "access to this location" in words:
         why = "the token belongs to another location"
     elif "1010" in words:
@@ -237,7 +244,7 @@ def _forbidden(refusal: _Refusal) -> PermanentError:
     else:
         why = "the credential is refused"
     detail = f"{why}: {redaction.redact(refusal.words)}"
-    return refusal.become(Unauthorized, detail=detail[: redaction.MAX_CHARACTERS])
+    return refusal.become(error, detail=detail[: redaction.MAX_CHARACTERS])
 
 
 def _not_found(refusal: _Refusal) -> PermanentError:

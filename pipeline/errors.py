@@ -51,6 +51,10 @@ class LeaseLost(PipelineError):
     """Somebody else holds the contact by now: stop, write nothing, say nothing."""
 
 
+class ConnectionPaused(LeaseLost):
+    """Nothing may be sent at the moment; the contact waits again."""
+
+
 class ReadOnly(PipelineError):
     """A write was about to leave although `SYNC_MODE=read-only`."""
 
@@ -92,15 +96,17 @@ class VendorError(PipelineError):
 
 
 class TransientError(VendorError):
-    """The same call may succeed later."""
-
-
-class RateLimited(TransientError):
-    """429. Never an attempt of a contact.
+    """The same call may succeed later.
 
     Args:
         retry_after_seconds: what the vendor asked for, None when it did not say.
     """
+
+    retry_after_seconds: float | None = None
+
+
+class RateLimited(TransientError):
+    """429. Never an attempt of a contact."""
 
     def __init__(
         self,
@@ -134,6 +140,10 @@ class Unauthorized(PermanentError):
     """The credential is dead, or lacks a scope (`detail` tells which)."""
 
     reach = Reach.CONNECTION
+
+
+class ScopeMissing(Unauthorized):
+    """The credential works, but not for this route."""
 
 
 class NotFound(PermanentError):

@@ -1,6 +1,6 @@
 """On whose behalf a call is made: the lane it belongs to and the lease it rests on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -34,8 +34,10 @@ class Permit:
         lease: None for work that holds no contact (discovery, setup, the command line).
         calls: calls already paid for under this permit; a contact that has begun
             waits longer for its next token than one that has not.
+        answered: vendors that did what was asked under this permit.
     """
 
     lane: Lane
     lease: Lease | None = None
     calls: int = 0
+    answered: set[str] = field(default_factory=set)

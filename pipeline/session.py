@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 
 from pipeline.answer import Answer
 from pipeline.classify import classify, lost, retry_after_seconds
-from pipeline.errors import ConfigError, ReadOnly, Rejected
+from pipeline.errors import BadPayload, ConfigError, ReadOnly, Rejected
 from pipeline.permit import Permit
 from pipeline.transport import connections
 
@@ -118,6 +118,7 @@ class ApiSession:
         path: Mapping[str, str | int] = _NOTHING,
         query: Mapping[str, QueryValue] | None = None,
         json: object = None,
+        headers: Mapping[str, str] = _NOTHING,
         writes: bool | None = None,
     ) -> Answer:
         """Send exactly one request.
@@ -125,6 +126,7 @@ class ApiSession:
         Args:
             route: path template, such as `/contacts/:contactId`.
             path: what fills the template, not yet encoded.
+            headers: of this request alone; they replace the session's own.
             writes: whether it changes something; None means any method but GET does.
 
         Raises:
@@ -132,13 +134,15 @@ class ApiSession:
             BudgetSpent, LeaseLost: no token; nothing was sent.
             VendorDown: no connection, or no whole answer to a read.
             Ambiguous: no whole answer to a write, which may have been carried out.
+            BadPayload: the answer to a read is too large; it will be so again.
             VendorError: what `classify` says about the answer.
         """
         label = f"{method} {route}"
         writes = method != "GET" if writes is None else writes
         if writes and self._read_only:
             raise ReadOnly(f"{self.vendor}: {label}: SYNC_MODE is read-only")
-        request = self._prepare(method, self._url(label, route, path, query), json)
+        url = self._url(label, route, path, query)
+        request = self._prepare(method, url, headers, json)
         self._budget.take(self.permit)
         began = time.perf_counter()
         response = None
@@ -178,8 +182,10 @@ class ApiSession:
         }
         return f"{url}?{urlencode(words, quote_via=quote)}"
 
-    def _prepare(self, method: str, url: str, payload: object) -> Any:
-        headers, body = self._headers, None
+    def _prepare(
+        self, method: str, url: str, own: Mapping[str, str], payload: object
+    ) -> Any:
+        headers, body = {**self._headers, **own}, None
         if payload is not None:
             headers = {**headers, "Content-Type": "application/json"}
             body = json.dumps(payload, separators=(",", ":")).encode()
@@ -213,7 +219,13 @@ class ApiSession:
             if status != 429:
                 raise lost(self.vendor, label, "the answer broke off", writes=writes)
             body = b""
+        if len(body) > LARGEST_ANSWER_BYTES and 200 <= status < 300:
+            detail = "the answer is too large"
+            if writes:
+                raise lost(self.vendor, label, detail, writes=True)
+            raise BadPayload(self.vendor, label, status, detail)
         data = classify(self.vendor, label, status, headers, body, writes=writes)
+        self.permit.answered.add(self.vendor)
         return Answer(self.vendor, label, status, data, headers)
 
 
@@ -226,7 +238,7 @@ def _must_be_sendable(vendor: str, headers: Mapping[str, str]) -> None:
 
 
 def _read(response: requests.Response) -> bytes | None:
-    """The whole body, None if it breaks off, lasts too long or is too large."""
+    """The whole body, None if it breaks off or lasts too long; a large one is cut."""
     try:
         body: bytes | None = response.raw.read(
             LARGEST_ANSWER_BYTES + 1, decode_content=True
@@ -235,7 +247,7 @@ def _read(response: requests.Response) -> bytes | None:
         body = None
     if body is None or len(body) > LARGEST_ANSWER_BYTES:
         response.close()
-        return None
+        return body
     # Without a length an answer lasts until the connection ends, and an empty one may
     # have been cut within its headers.
     framed = _FRAMES.intersection(map(str.lower, response.headers))

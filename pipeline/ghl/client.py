@@ -11,11 +11,14 @@ from typing import Any
 from pipeline.answer import Answer, outgoing
 from pipeline.errors import BadPayload, Reach
 from pipeline.ghl import schemas
+from pipeline.ghl.appointments import AppointmentCalls
 from pipeline.ghl.location import LIST_LIMIT, LocationCalls
+from pipeline.ghl.notes import NoteCalls
 from pipeline.ghl.records import (
     ContactPage,
     ListCursor,
 )
+from pipeline.ghl.tasks import TaskCalls
 from pipeline.session import QueryValue
 from pipeline.sync.contact import Contact
 
@@ -25,7 +28,7 @@ BUSINESS_DEFAULT_LIMIT = 25
 NEWEST_FIRST = (("dateAdded", "desc"),)
 
 
-class GhlClient(LocationCalls):
+class GhlClient(LocationCalls, TaskCalls, NoteCalls, AppointmentCalls):
     """All calls to one location."""
 
     def list_contacts(self, cursor: ListCursor | None) -> ContactPage[ListCursor]:
@@ -142,6 +145,19 @@ class GhlClient(LocationCalls):
             "GET", "/contacts/:contactId", path={"contactId": contact_id}
         )
         return _contact(answer.load(schemas.ONE_CONTACT))
+
+    def contacts_with_email(self, email: str) -> tuple[str, ...]:
+        """Ids of contacts with this address, as search shows them: seconds late.
+
+        Args:
+            email: trimmed and lower-cased.
+
+        Raises:
+            as `search_contacts`.
+        """
+        where = {"field": "email", "operator": "eq", "value": email}
+        page = self.search_contacts(filters=(where,), page_limit=100)
+        return tuple(contact.id for contact in page.contacts)
 
     def create_contact(self, values: Mapping[str, object]) -> Contact:
         """Create a contact; GHL has no idempotency key.

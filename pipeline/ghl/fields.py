@@ -110,7 +110,9 @@ class Moment(fields.Field[int]):
             moment = _iso(value)
             return missing if moment is None else round(moment.timestamp() * 1000)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return int(value) if math.isfinite(value) else missing
+            # `isfinite` cannot be asked of an integer beyond every float.
+            is_known = isinstance(value, int) or math.isfinite(value)
+            return int(value) if is_known else missing
         return missing
 
 

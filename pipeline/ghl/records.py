@@ -38,6 +38,14 @@ class ContactPage(Generic[Cursor]):
     total: int | None = None
     bad_rows: tuple[str, ...] = ()
 
+    @property
+    def ids(self) -> list[str]:
+        """Rows that cannot be read are contacts too: reading them singly tells more."""
+        return [
+            *(contact.id for contact in self.contacts),
+            *filter(None, self.bad_rows),
+        ]
+
 
 @dataclass(frozen=True)
 class Business:

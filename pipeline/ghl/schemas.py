@@ -211,16 +211,16 @@ CREATE_CONTACT = CreateContactSchema()
 
 
 def load_rows(
-    schema: ContactSchema, rows: list[object]
-) -> tuple[tuple[Contact, ...], tuple[str, ...]]:
-    """The contacts of a page, and the ids of the rows that are none."""
-    contacts, bad_rows = [], []
+    schema: Schema, rows: list[object], id_key: str = "id"
+) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """The records of a page, and the ids of the rows that are none."""
+    records, bad_rows = [], []
     for row in rows:
         try:
-            contacts.append(schema.load(row))  # type: ignore[arg-type]
+            records.append(schema.load(row))  # type: ignore[arg-type]
         except ValidationError:
-            bad_rows.append(str(row.get("id") or "") if isinstance(row, dict) else "")
-    return tuple(contacts), tuple(bad_rows)
+            bad_rows.append(str(row.get(id_key) or "") if isinstance(row, dict) else "")
+    return tuple(records), tuple(bad_rows)
 
 
 def _is_lowered(name: str) -> bool:

@@ -1,5 +1,6 @@
 """What an API key has beside contacts: properties, lists, places in lists, an owner."""
 
+from pipeline.errors import NotFound, Reach
 from pipeline.mailjet import schemas
 from pipeline.mailjet.calls import Calls, only
 from pipeline.mailjet.records import ContactsList, Property, RecipientPage, User
@@ -49,12 +50,17 @@ class AccountCalls(Calls):
         `GET /contactslist/:listId`, Mailjet guides (_contacts.md), read 2026-11.
 
         Raises:
-            NotFound: there is none; for the whole connection.
+            NotFound: there is none, or it was deleted, which Mailjet goes on showing;
+                for the whole connection.
         """
         answer = self.session.send(
             "GET", "/v3/REST/contactslist/:listId", path={"listId": list_id}
         )
         found: ContactsList = only(answer, schemas.CONTACTS_LIST)
+        if found.deleted:
+            reach = Reach.CONNECTION
+            detail = f"list {list_id} was deleted"
+            raise NotFound("mailjet", answer.route, answer.status, detail, reach=reach)
         return found
 
     def create_list(self, name: str) -> ContactsList:

@@ -14,6 +14,7 @@ from pipeline.answer import Answer
 from pipeline.mailjet import schemas
 from pipeline.mailjet.account import AccountCalls
 from pipeline.mailjet.calls import LIMIT, only, records_of
+from pipeline.mailjet.history import HistoryCalls
 from pipeline.mailjet.records import (
     SubscriberPage,
 )
@@ -21,7 +22,7 @@ from pipeline.session import QueryValue
 from pipeline.sync.contact import ListAction, Subscriber
 
 
-class MailjetClient(AccountCalls):
+class MailjetClient(AccountCalls, HistoryCalls):
     """All calls of one API key."""
 
     def manage_contact(
@@ -112,9 +113,7 @@ class MailjetClient(AccountCalls):
         if excluded is not None:
             query["IsExcludedFromCampaigns"] = excluded
         found, following, bad = self.page("contact", offset, schemas.CONTACT, query)
-        living = (
-            one for one in found if not one.email.endswith(schemas.ANONYMISED_SUFFIX)
-        )
+        living = (one for one in found if not one.is_erased)
         return SubscriberPage(tuple(living), following, bad)
 
     def get_contact(self, id_or_email: int | str) -> Subscriber:

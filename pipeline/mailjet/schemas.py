@@ -13,8 +13,6 @@ from pipeline.answer import Rows
 from pipeline.mailjet.records import ContactsList, Property, Recipient, User
 from pipeline.sync.contact import Subscriber
 
-ANONYMISED_SUFFIX = "@domain.invalid"
-
 
 class Email(fields.String):
     """An address trimmed and lower-cased: Mailjet and the CRM differ in case."""

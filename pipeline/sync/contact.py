@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+ANONYMISED_SUFFIX = "@domain.invalid"
+
 
 class EmailProblem(StrEnum):
     """Why an address cannot be synced."""
@@ -73,6 +75,12 @@ class Subscriber:
     excluded: bool | None = None
     complained: bool = False
     unsubscribed: Mapping[int, bool] | None = None
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether only the anonymised remains are left, as Mailjet keeps for 30 days
+        (Mailjet, guide "Delete contacts", read 2026-11)."""
+        return self.email.endswith(ANONYMISED_SUFFIX)
 
 
 class ListAction(StrEnum):

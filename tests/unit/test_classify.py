@@ -14,6 +14,7 @@ from pipeline.errors import (
     RateLimited,
     Reach,
     Rejected,
+    ScopeMissing,
     Unauthorized,
     VendorDown,
     VendorError,
@@ -23,6 +24,10 @@ from tests.recorded import SAMPLES, Recording, recording, sample
 READ = "GET /contacts/:contactId"
 UPDATE = "PUT /contacts/:contactId"
 BUSINESS = "GET /contacts/business/:businessId"
+TASK_UPDATE = "PUT /contacts/:contactId/tasks/:taskId/completed"
+NOTE_READ = "GET /contacts/:contactId/notes/:noteId"
+EVENTS_READ = "GET /calendars/events"
+DEFINE = "POST /v3/REST/contactmetadata"
 LIST_WRITE = "POST /v3/REST/contactslist/:listId/managecontact"
 LISTS_WRITE = "POST /v3/REST/contact/:contactId/managecontactslists"
 MAILJET_READ = "GET /v3/REST/contact/:contact"
@@ -37,10 +42,15 @@ REFUSALS = [
     ("ghl/400_business_not_found", UPDATE, Rejected, CONTACT, "Business with id"),
     ("ghl/400_duplicate", "POST /contacts/", Rejected, CONTACT, "duplicated"),
     ("ghl/400_invalid_field", "POST /contacts/search", Rejected, CONTACT, "birthday"),
+    ("ghl/400_task_not_found", TASK_UPDATE, NotFound, CONTACT, "Task not found"),
+    ("ghl/400_task_not_found", UPDATE, Rejected, CONTACT, "Task not found"),
+    ("ghl/400_note_not_found", NOTE_READ, NotFound, CONTACT, "does not exist"),
+    ("ghl/400_contact_not_found", NOTE_READ, NotFound, CONTACT, "Contact not found"),
+    ("ghl/400_calendar_not_found", EVENTS_READ, NotFound, CONTACT, "Calendar"),
     ("ghl/400_email_refused", UPDATE, Rejected, CONTACT, "must be an email"),
     ("ghl/401_token_invalid", READ, Unauthorized, CONNECTION, "credential"),
-    ("ghl/401_scope_missing", READ, Unauthorized, CONNECTION, "lacks a scope"),
-    ("ghl/401_user_type", READ, Unauthorized, CONNECTION, "lacks a scope"),
+    ("ghl/401_scope_missing", READ, ScopeMissing, CONNECTION, "lacks a scope"),
+    ("ghl/401_user_type", READ, ScopeMissing, CONNECTION, "lacks a scope"),
     ("ghl/403_other_location", READ, Unauthorized, CONNECTION, "another location"),
     ("ghl/403_cloudflare_1010", READ, Unauthorized, CONNECTION, "1010"),
     ("ghl/404_empty", READ, BadPayload, CONNECTION, "base URL"),
@@ -62,6 +72,7 @@ REFUSALS = [
     ("mailjet/400_property_type", LIST_WRITE, Rejected, CONTACT, "ghl_open_tasks"),
     ("mailjet/400_invalid_key_name", LIST_WRITE, Rejected, CONNECTION, "ghl_tags"),
     ("mailjet/400_list_missing", LISTS_WRITE, Rejected, CONNECTION, "listID missing"),
+    ("mailjet/400_no_historic_namespace", DEFINE, Rejected, CONTACT, "NameSpace"),
     ("mailjet/400_unknown_json", LIST_WRITE, Rejected, CONTACT, "Contacts"),
     ("mailjet/401_bad_key", MAILJET_READ, Unauthorized, CONNECTION, "credential"),
     ("mailjet/401_empty", MAILJET_READ, Unauthorized, CONNECTION, "credential"),
@@ -166,6 +177,17 @@ def test_a_rate_limit_carries_the_wait_that_was_asked_for() -> None:
         judge(sample("mailjet/429_empty"), MAILJET_READ, "mailjet")
 
     assert asked.value.retry_after_seconds == 7.0
+    assert silent.value.retry_after_seconds is None
+
+
+@pytest.mark.parametrize("route", [READ, UPDATE])
+def test_an_outage_carries_the_wait_that_was_asked_for(route: str) -> None:
+    with pytest.raises(VendorDown) as asked:
+        judge(recording("", 503, {"Retry-After": "120"}), route)
+    with pytest.raises(VendorDown) as silent:
+        judge(recording("", 503), route)
+
+    assert asked.value.retry_after_seconds == 120.0
     assert silent.value.retry_after_seconds is None
 
 

@@ -53,6 +53,17 @@ def test_a_request_says_who_we_are_and_what_we_accept() -> None:
     assert "Cookie" not in headers
 
 
+def test_a_request_may_have_headers_of_its_own() -> None:
+    session, vendor = make_session(read_only=False)
+
+    session.send("GET", "/calendars/", headers={"Version": "2021-04-15"})
+    session.send("GET", "/contacts/")
+
+    versions = [sent.headers["Version"] for sent in vendor.sent]
+    assert versions == ["2021-04-15", "2021-07-28"]
+    assert vendor.sent[0].headers["User-Agent"] == USER_AGENT
+
+
 def test_a_body_goes_as_json() -> None:
     session, vendor = make_session(read_only=False)
 

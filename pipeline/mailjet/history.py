@@ -1,0 +1,135 @@
+"""`contacthistorydata`: the dated texts of historic properties.
+
+Mailjet calls them legacy; an account may not offer the namespace at all, which shows
+when such a property is created.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_load
+
+from pipeline.mailjet.calls import Calls, only
+from pipeline.mailjet.schemas import AnswerSchema
+from pipeline.session import QueryValue
+from pipeline.sync.activity import END_OF_TIME_MS, HistoryEntry
+
+RESOURCE = "contacthistorydata"
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """As SubscriberPage; `bad_rows` holds ids of entries."""
+
+    entries: tuple[HistoryEntry, ...]
+    next_offset: int | None
+    bad_rows: tuple[str, ...] = ()
+
+
+class EntryText(fields.Field[str]):
+    """Text of any form; a number, as an `int` property may hold, becomes its digits."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
+        if isinstance(value, str):
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if isinstance(value, int | float):
+            return str(value)
+        raise ValidationError("Not a text.")
+
+
+class Time(fields.Field[int]):
+    """RFC 3339, UTC where it names no zone, or Unix seconds, as milliseconds.
+
+    What is missing, nonsense or outside 1970 to 9999 is None: an entry without a time
+    is an entry.
+    """
+
+    def deserialize(
+        self, value: Any, attr: str | None = None, data: Any = None, **kw: Any
+    ) -> Any:
+        seconds: float
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            seconds = value
+        else:
+            try:
+                moment = datetime.fromisoformat(value)
+            except (TypeError, ValueError):
+                return None
+            placed = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = placed.timestamp()
+        # Not a number is not in between either.
+        in_reach = 0 < seconds < END_OF_TIME_MS / 1000
+        return round(seconds * 1000) if in_reach else None
+
+
+class EntrySchema(AnswerSchema):
+    """A row of `contacthistorydata`."""
+
+    id = fields.Integer(data_key="ID", required=True)
+    contact_id = fields.Integer(data_key="ContactID", required=True)
+    name = fields.String(data_key="Name", required=True)
+    data = EntryText(data_key="Data", required=True)
+    created_ms = Time(data_key="CreatedAt")
+
+    @post_load
+    def _entry(self, data: dict[str, Any], **kw: Any) -> HistoryEntry:
+        return HistoryEntry(**{**data, "name": data["name"].lower()})
+
+
+ENTRY = EntrySchema()
+
+
+class HistoryCalls(Calls):
+    """The calls about history entries."""
+
+    def list_history(
+        self,
+        offset: int,
+        *,
+        name: str | None = None,
+        contact_id: int | None = None,
+        created_from_ms: int | None = None,
+    ) -> HistoryPage:
+        """Read one page of up to 1,000 entries.
+
+        `GET /contacthistorydata`, Mailjet's OpenAPI (mailjet-mcp-server) and Go client,
+        read 2026-11.
+
+        Args:
+            name: only of this property; None reads those of all.
+            contact_id: only this contact's; None reads the whole account's.
+            created_from_ms: only entries of this second or later.
+        """
+        query: dict[str, QueryValue] = {}
+        if name is not None:
+            query["Name"] = name
+        if contact_id is not None:
+            query["Contact"] = contact_id
+        if created_from_ms is not None:
+            query["MinCreatedAt"] = _rfc3339(created_from_ms)
+        found, following, bad = self.page(RESOURCE, offset, ENTRY, query)
+        return HistoryPage(tuple(found), following, bad)
+
+    def create_history(self, contact_id: int, name: str, data: str) -> HistoryEntry:
+        """Add an entry; Mailjet sets its time and has no idempotency key.
+
+        `POST /contacthistorydata`, Mailjet's OpenAPI (mailjet-mcp-server) and Go
+        client, read 2026-11.
+
+        Args:
+            name: of a property of the namespace `historic`, defined before.
+
+        Raises:
+            Rejected: the contact or the property is unknown, or the text is refused.
+            Ambiguous, BadPayload: it may exist now; look before trying again.
+        """
+        body = {"ContactID": contact_id, "Name": name, "Data": data}
+        answer = self.session.send("POST", f"/v3/REST/{RESOURCE}", json=body)
+        created: HistoryEntry = only(answer, ENTRY)
+        return created
+
+
+def _rfc3339(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
