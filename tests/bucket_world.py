@@ -15,13 +15,16 @@ from unittest import mock
 from redis import Redis
 
 from pipeline.config import Rate
-from pipeline.errors import BudgetSpent
-from pipeline.permit import Lane, Permit
+from pipeline.errors import BudgetSpent, LeaseLost
+from pipeline.permit import Lane, Lease, Permit
 from pipeline.store import bucket as bucket_module
 from pipeline.store.bucket import ARRIVAL_SECONDS, TOKEN_LIFE_SECONDS, Bucket
 
 START = 1_700_000_000.0  # 2023-11-14T22:13:20Z, Redis' clock when a world begins
+STRETCH_SECONDS = 1.3  # of delays, and then of none
 LEG_SECONDS = 0.01  # the slowest way to Redis or back
+BUCKET_KEY = "test:bucket"
+LEASE_KEYS = ("test:leased", "test:tokens")
 CLOCK_KEY = "test:clock"
 TEST_CLOCK = f"""
 local clock = redis.call('HMGET', '{CLOCK_KEY}', 'now', 'life')
@@ -61,6 +64,7 @@ class World:
         leg: longest way to Redis or back, in seconds.
         replays: share of the scripts that run twice.
         late: by how many seconds a sleeper may wake too late.
+        chance: share of the delays that come by chance, not in stretches.
     """
 
     def __init__(
@@ -71,9 +75,11 @@ class World:
         leg: float = 0.0,
         replays: float = 0.0,
         late: float = 0.0,
+        chance: float = 1.0,
     ) -> None:
         self.redis, self.random = redis, Random(seed)
         self.leg, self.replays, self.late = leg, replays, late
+        self.chance = chance
         self.now, self.offset, self.lives = 0.0, 0.0, 0
         self.asks = 0
         self.arrivals: list[float] = []
@@ -92,11 +98,11 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def bucket(self, rate: Rate, **options: Any) -> Bucket:
+    def bucket(self, rate: Rate, key: str = BUCKET_KEY, **options: Any) -> Bucket:
         with mock.patch.object(bucket_module, "REDIS_CLOCK", TEST_CLOCK):
             return Bucket(
                 self.redis,
-                "test:bucket",
+                key,
                 rate,
                 sleep=self.sleep,
                 clock=lambda: self.now,
@@ -132,8 +138,7 @@ class World:
         while True:
             try:
                 for pause in bucket.pauses(permit):
-                    # Extremes break a law sooner than averages.
-                    yield pause + self.random.choice((0.0, self.late))
+                    yield pause + self._delay(self.late, self.now + pause)
             except BudgetSpent as spent:
                 yield spent.wait_seconds + 0.001
             else:
@@ -141,11 +146,48 @@ class World:
 
     def caller(self, bucket: Bucket, lane: Lane, think: float = 0.0) -> Pauses:
         """Call for ever; a call arrives up to 0.09 s after its token was used."""
-        network = ARRIVAL_SECONDS - TOKEN_LIFE_SECONDS
         while True:
             yield from self.tokens(bucket, Permit(lane))
-            self.arrivals.append(self.now + self.random.choice((0.0, network)))
+            self._arrive()
             yield self.random.uniform(0, think)
+
+    def contacts(self, bucket: Bucket, lane: Lane, think: float = 0.0) -> Pauses:
+        """Sync one leased contact after the other, each at a cost of 1 to 4 calls."""
+        while True:
+            permit = Permit(lane, self._lease(lane))
+            try:
+                for _ in range(self.random.randint(1, 4)):
+                    yield from self.tokens(bucket, permit)
+                    permit.calls += 1
+                    self._arrive()
+            except LeaseLost:
+                yield self.leg
+            yield self.random.uniform(0, think)
+
+    def lose_leases(self) -> None:
+        """Let all contacts be leased to others."""
+        self.redis.delete(*LEASE_KEYS)
+
+    def _lease(self, lane: Lane) -> Lease:
+        leased, tokens = LEASE_KEYS
+        lease = Lease("default", f"c{next(self._order)}", 1, lane)
+        self.redis.zadd(leased, {lease.ghl_id: 0})
+        self.redis.hset(tokens, lease.ghl_id, lease.token)
+        return lease
+
+    def _arrive(self) -> None:
+        network = ARRIVAL_SECONDS - TOKEN_LIFE_SECONDS
+        self.arrivals.append(self.now + self._delay(network, self.now))
+
+    def _delay(self, longest: float, at: float) -> float:
+        """Extremes break a law sooner than averages, and when they come together.
+
+        For a while everything is delayed and then nothing is, so that what is late
+        meets what is in time; or either happens by chance.
+        """
+        if self.random.random() < self.chance:
+            return self.random.choice((0.0, longest))
+        return longest if at % (2 * STRETCH_SECONDS) < STRETCH_SECONDS else 0.0
 
 
 def fullest_window(arrivals: list[float], seconds: float) -> int:

@@ -9,6 +9,7 @@ local NUMBERS = {
   'seen',               -- when a script last ran
   'next',               -- the next moment that nobody has reserved
   'frozen',             -- nobody is granted a moment before this one
+  'bulk',               -- the last moment that bulk work has reserved
   'max', 'window',      -- the limit, as the vendor's headers said
   'level',              -- share of the ceiling that we allow ourselves since a 429
   'grown',              -- up to here, clean windows have raised the level
@@ -17,7 +18,7 @@ local NUMBERS = {
   'others', 'others_until', -- calls of somebody else for which we have stood back
   'daily', 'spent',     -- what is left of the day, as the vendor said; none until then
 }
-local MOMENTS = { 'next', 'frozen', 'grown', 'held', 'deaf', 'others_until', 'spent' }
+local MOMENTS = { 'next', 'frozen', 'bulk', 'grown', 'held', 'deaf', 'others_until', 'spent' }
 
 -- A window of exactly this spacing holds one call less than is allowed, so that calls
 -- which arrive up to ARRIVAL after their moment never make one too many.
@@ -45,14 +46,18 @@ end
 
 -- Tokens that we do not remember, or that a step of the clock brought nearer, may be
 -- reserved up to AHEAD from now: wait until all of them are past.
-local function stand_back(b) b.next = math.max(b.next, now + AHEAD + pace(b)) end
+local function stand_back(b)
+  b.next = math.max(b.next, now + AHEAD + pace(b))
+  b.bulk = b.next
+end
 
 local function open(doubt)
   local b = {}
   local values = redis.call('HMGET', KEY, 'life', unpack(NUMBERS))
   for i, name in ipairs(NUMBERS) do b[name] = tonumber(values[i + 1]) end
   b.level, b.next, b.frozen = b.level or 1, b.next or 0, b.frozen or 0
-  b.grown, b.held, b.deaf = b.grown or now, b.held or 0, b.deaf or 0
+  b.bulk, b.grown = b.bulk or now, b.grown or now
+  b.held, b.deaf = b.held or 0, b.deaf or 0
   if b.seen and now < b.seen then -- the clock was set back: nothing comes later than it was to
     for _, name in ipairs(MOMENTS) do
       b[name] = b[name] and b[name] - (b.seen - now)

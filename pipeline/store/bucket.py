@@ -60,6 +60,8 @@ SCRIPT_CONSTANTS: dict[str, float] = {
     **{verdict.name: verdict for verdict in Verdict},
     "ARRIVAL": _micros(ARRIVAL_SECONDS),
     "AHEAD": _micros(LIVE_AHEAD_SECONDS),
+    "BULK_AHEAD": _micros(BULK_AHEAD_SECONDS),
+    "BULK_TURN": 20,  # one token in so many is bulk's, whatever people change
     "DAY": _micros(DAY_SECONDS),
     "KEEP_DAY": 2 * DAY_SECONDS,  # in seconds: outlives the day in any time zone
     "KEEP_BUCKET": 7 * DAY_SECONDS,  # a connection that was removed leaves nothing
@@ -195,14 +197,13 @@ class Bucket:
         A command that redis-py repeats may waste a token; none is used twice.
         """
         lease = permit.lease
-        ahead = BULK_AHEAD_SECONDS if permit.lane is Lane.BULK else LIVE_AHEAD_SECONDS
         holder = [lease.ghl_id, lease.token] if lease else ["", ""]
         sent = self._clock()
         verdict, wait, now = self._take(
             [*self._keys, *(self._lease_keys if lease else ())],
             [
                 *self._rate,
-                _micros(ahead),
+                int(permit.lane is Lane.BULK),
                 self._daily,
                 int(doubt),
                 *holder,

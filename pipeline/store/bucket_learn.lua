@@ -42,21 +42,33 @@ local function learn_daily()
   b.spent = now + wait
 end
 
+-- The calls of a window at the ceiling's pace.
+local function full() return (window_of(b) + ARRIVAL) / ceiling(b) + 1 end
+
+local function lower_to(level)
+  local least = math.min(1, ceiling(b) / (window_of(b) + ARRIVAL))
+  b.level = math.max(least, level)
+end
+
 -- Half the level, or just below where it struck, whichever is less. Our own count says
 -- where that was, unless it is so small that the refusal must have another cause.
 local function strike()
-  local full = (window_of(b) + ARRIVAL) / ceiling(b) + 1
   local accepted = own_calls(b, now) - 1
   b.struck = b.level
-  if accepted >= CREDIBLE * b.level * full then
-    b.struck = math.min(b.level, accepted / full)
+  if accepted >= CREDIBLE * b.level * full() then
+    b.struck = math.min(b.level, accepted / full())
   end
   if now >= b.held then
     local again = b.hold and now < b.held + b.hold
     b.hold = again and math.min(2 * b.hold, HOLD_MAX) or HOLD
   end
-  local floor = math.min(1, ceiling(b) / (window_of(b) + ARRIVAL))
-  b.level = math.max(floor, math.min(b.level / 2, b.struck * BELOW_STRIKE))
+  lower_to(math.min(b.level / 2, b.struck * BELOW_STRIKE))
+end
+
+-- One more that our own count took for accepted when it struck.
+local function strike_lower()
+  b.struck = math.max(0, b.struck - 1 / full())
+  lower_to(math.min(b.level, b.struck * BELOW_STRIKE))
 end
 
 local function freeze()
@@ -65,6 +77,8 @@ local function freeze()
     strike()
     b.deaf = now + INCIDENT
     b.held = b.frozen + b.hold
+  elseif b.struck then
+    strike_lower()
   end
   b.deaf = math.max(b.deaf, b.frozen)
   b.grown = b.frozen

@@ -1,10 +1,10 @@
 -- Reserve the next free moment and renew the lease. Returns {verdict, wait, now}: GRANTED,
 -- the token's moment is `wait` away; TOLD, ask again after it; SPENT, the day's calls are
 -- used up for so long; LOST, the lease is somebody else's or nobody's.
--- KEYS[2], KEYS[3] leased, tokens of the ledger (only with a lease); ARGV[3] how far ahead
--- may be reserved; ARGV[4] calls a day, 0 = no limit; ARGV[5] 1 = the clock has jumped
+-- KEYS[2], KEYS[3] leased, tokens of the ledger (only with a lease); ARGV[3] 1 = for bulk
+-- work; ARGV[4] calls a day, 0 = no limit; ARGV[5] 1 = the clock has jumped
 -- ahead; ARGV[6] id of the contact, '' = no lease; ARGV[7] fencing token; ARGV[8] lease.
-local far, daily = tonumber(ARGV[3]), tonumber(ARGV[4])
+local bulk, daily = ARGV[3] == '1', tonumber(ARGV[4])
 local id, lease = ARGV[6], tonumber(ARGV[8])
 
 if id ~= '' then
@@ -19,12 +19,21 @@ local function renew(wait)
   redis.call('ZADD', KEYS[2], 'XX', expiry, id)
 end
 
+-- How far ahead may be reserved. Bulk work leaves what is further to people's changes;
+-- where these take every token, it has its turn among them: one token at a time.
+local function furthest(b, at)
+  if not bulk then return AHEAD end
+  local turn = at == b.next and at - b.bulk >= math.max(AHEAD, BULK_TURN * pace(b))
+  return turn and AHEAD or BULK_AHEAD
+end
+
 local b = open(ARGV[5] == '1')
 local at = math.max(now, b.next, b.frozen)
 if b.spent and now < b.spent then
   save(b)
   return { SPENT, b.spent - now, now }
 end
+local far = furthest(b, at)
 if at - now > far then
   local wait = at - now - far
   renew(wait)
@@ -43,5 +52,6 @@ if redis.call('INCR', today) == 1 then
 end
 renew(at - now)
 b.next = at + pace(b)
+if bulk then b.bulk = at end
 save(b, count_call(b, at))
 return { GRANTED, at - now, now }

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.store.clock import ClockReading
-from pipeline.store.limits import Limits
+from pipeline.store.limits import Limits, Reporter
 
 
 @given(st.dictionaries(st.text(), st.text()))
@@ -45,6 +45,17 @@ def test_more_remaining_than_allowed_is_no_remaining():
     said = {"X-RateLimit-Max": "10", "X-RateLimit-Remaining": "11"}
 
     assert Limits.read(said).remaining is None
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_news"),
+    [(None, None, False), (None, 5, True), (5, None, False), (5, 0, True)],
+)
+def test_a_day_is_news_when_it_was_told_and_is_another(before, now, is_news):
+    reporter = Reporter(lambda: 0.0)
+    reporter.reported(Limits(100, 10_000, 99, 200_000, before), explained=99)
+
+    assert reporter.is_due(Limits(100, 10_000, 99, 200_000, now)) is is_news
 
 
 @given(
