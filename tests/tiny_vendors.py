@@ -8,6 +8,7 @@ answer of `managecontact` lists all properties as they were stored.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from pipeline.errors import NotFound, Rejected
 from pipeline.sync.contact import Contact, ListAction, Subscriber
@@ -31,7 +32,8 @@ class Person:
 
 
 class TinyMailjet:
-    """One API key; `sent` holds every list action in the order of its arrival.
+    """One API key; `sent` holds every list action in the order of its arrival, `writes`
+    counts the calls that write.
 
     Args:
         rewrite: what Mailjet makes of a name or a property's text before it stores it.
@@ -41,7 +43,14 @@ class TinyMailjet:
         self.people: dict[int, Person] = {}
         self.sent: list[tuple[int, str]] = []
         self.written: list[object] = []
+        self.writes = 0
         self._rewrite = rewrite
+        self._ids = count(1)
+
+    def erase(self, email: str) -> None:
+        """Somebody is deleted for good; their id is not given again."""
+        if person := self._find(email):
+            del self.people[person.id]
 
     def person(
         self,
@@ -52,7 +61,7 @@ class TinyMailjet:
         excluded: bool = False,
     ) -> Person:
         """Somebody whom Mailjet knows already."""
-        person = Person(len(self.people) + 1, email, excluded=excluded)
+        person = Person(next(self._ids), email, excluded=excluded)
         person.properties.update(properties or {})
         person.unsubscribed.update(unsubscribed or {})
         self.people[person.id] = person
@@ -81,6 +90,7 @@ class TinyMailjet:
         name: str | None = None,
         properties: Mapping[str, object] | None = None,
     ) -> Subscriber:
+        self.writes += 1
         given = dict(properties or {})
         if not given.keys() <= our_properties().keys():
             raise Rejected("mailjet", "managecontact", 400, "Property not defined")
@@ -94,6 +104,7 @@ class TinyMailjet:
         return Subscriber(person.id, email, person.name, dict(person.properties))
 
     def manage_lists(self, contact_id: int, actions: Mapping[int, ListAction]) -> None:
+        self.writes += 1
         person = self._known(contact_id)
         for list_id, action in actions.items():
             self._act(person, list_id, action)
@@ -101,9 +112,19 @@ class TinyMailjet:
     def update_contact(
         self, contact_id: int, *, name: str | None = None, excluded: bool | None = None
     ) -> None:
+        self.writes += 1
         person = self._known(contact_id)
         person.name = person.name if name is None else name
         person.excluded = person.excluded if excluded is None else excluded
+
+    def update_contact_data(
+        self, contact_id: int, properties: Mapping[str, object]
+    ) -> None:
+        self.writes += 1
+        person = self._known(contact_id)
+        self.written += properties.values()
+        stored = {key: self._rewrite(str(value)) for key, value in properties.items()}
+        person.properties.update(stored)
 
     def contact_lists(self, contact_id: int) -> Mapping[int, bool]:
         return dict(self._known(contact_id).unsubscribed)
@@ -114,6 +135,8 @@ class TinyMailjet:
     def get_contact(self, id_or_email: int | str) -> Subscriber:
         if isinstance(id_or_email, int):
             return self.read(self._known(id_or_email).email)
+        if self._find(id_or_email) is None:
+            raise NotFound("mailjet", "GET /contact/:contact", 404)
         return self.read(id_or_email)
 
     def _act(self, person: Person, list_id: int, action: str) -> None:
@@ -150,6 +173,9 @@ class TinyGhl:
         if contact_id not in self.contacts:
             raise NotFound("ghl", "GET /contacts/:contactId", 400)
         return self.contacts[contact_id]
+
+    def contacts_with_email(self, email: str) -> tuple[str, ...]:
+        return tuple(id_ for id_, one in self.contacts.items() if one.email == email)
 
     def add_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]:
         kept = self.tags.setdefault(contact_id, [])

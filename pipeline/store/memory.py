@@ -38,11 +38,13 @@ class LeasedMemory:
         pipe = self._redis.pipeline(transaction=False)
         pipe.exists(self._key("optouts:ghl"))
         pipe.sismember(self._key("optouts:ghl"), self._lease.ghl_id)
+        pipe.sismember(self._key("optouts:ghl:addresses"), cast("str", address))
         pipe.sismember(self._key("optouts:mailjet"), cast("str", address))
         pipe.hget(self._key("addresses"), address)
-        complete, in_ghl, in_mailjet, ids = pipe.execute()
+        complete, in_ghl, address_in_ghl, in_mailjet, ids = pipe.execute()
         return Evidence(
             in_ghl_set=bool(in_ghl) if complete else None,
+            address_in_ghl_set=bool(address_in_ghl),
             in_mailjet_set=bool(in_mailjet),
             sharers=self._sharers(ids),
         )

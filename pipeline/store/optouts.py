@@ -18,7 +18,8 @@ the last page can be repeated after a crash."""
 class OptOuts:
     """One connection's sets of opted-out people.
 
-    `optouts:ghl` holds GHL contact ids and lapses when it is not renewed;
+    `optouts:ghl` holds GHL contact ids, `optouts:ghl:addresses` fingerprints of their
+    addresses; they lapse when they are not renewed.
     `optouts:mailjet` holds fingerprints of addresses. Each reader fills sets of its own
     (`reader` names it), so that two at a time do not lose each other's pages.
     """
@@ -30,11 +31,27 @@ class OptOuts:
     def _key(self, name: str) -> str:
         return connection_key(self._connection, name)
 
-    def add_ghl(self, reader: str, ids: Iterable[str], *, first: bool) -> bool:
-        """One page of GHL's opted-out ids; False where reading has to begin again."""
+    def add_ghl(
+        self,
+        reader: str,
+        ids: Iterable[str],
+        addresses: Iterable[bytes] = (),
+        *,
+        first: bool,
+    ) -> bool:
+        """One page of who opted out in GHL; False where reading has to begin again.
+
+        Args:
+            addresses: fingerprints, as far as the rows tell: another contact may have
+                the same one, and be synced first.
+        """
         # The set of nobody is complete as well, and Redis keeps no empty set.
         key = self._key(f"optouts:ghl:next:{reader}")
-        return self._add(key, ["", *ids], first=first)
+        return self._add(key, ["", *ids], first=first) and self._add(
+            self._key(f"optouts:ghl:next:{reader}:addresses"),
+            [b"", *addresses],
+            first=first,
+        )
 
     def complete_ghl(self, reader: str) -> list[str]:
         """Put the set just read in place.
@@ -43,10 +60,13 @@ class OptOuts:
             Contacts that we may be mailing and that are new in the set.
         """
         new, old = self._key(f"optouts:ghl:next:{reader}"), self._key("optouts:ghl")
+        addresses = self._key("optouts:ghl:addresses")
         added = cast("set[bytes]", self._redis.sdiff([new, old]))
         pipe = self._redis.pipeline()
         pipe.sunionstore(old, [new])
+        pipe.sunionstore(addresses, [self._key(f"optouts:ghl:next:{reader}:addresses")])
         pipe.expire(old, GHL_SET_SECONDS)
+        pipe.expire(addresses, GHL_SET_SECONDS)
         pipe.execute()
         return [id_.decode() for id_ in added if id_ and self._is_mailed(id_)]
 

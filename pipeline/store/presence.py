@@ -4,14 +4,18 @@ from typing import cast
 
 from redis import Redis
 
+from pipeline.store.snapshots import newest_ms
 from pipeline.store.state import connection_key
 
 SCAN_COUNT = 1000
 ACCEPTED_SECONDS = 86_400
+NEXT_RUN = b"next"
 FEW = 10
 SHARE = 0.05
 """Up to ten contacts, or one in twenty, may be missing before somebody is asked: a
 token of another location, or a listing cut short, would look like a mass deletion."""
+CLOCK_SKEW_MS = 300_000
+"""How far GHL's clock may be behind that of Redis."""
 
 
 class Presence:
@@ -27,33 +31,56 @@ class Presence:
     def missing(self) -> list[str]:
         """Ids with a snapshot that the run under way has not found; empty when held.
 
-        More than a few are held back until `accept` was called within a day.
+        More than a few are held back until `accept` was called within a day; that holds
+        for one run. Who was created or changed since the run began is not missing: the
+        listing had passed the place where they would be.
         """
+        run_id, started_ms = self._run()
+        since_ms = started_ms - CLOCK_SKEW_MS
         missing: list[str] = []
         position, remembered = 0, 0
         while True:
-            position, entries = self._redis.hscan(
+            position, page = self._redis.hscan(
                 self._key("snapshots"), position, count=SCAN_COUNT
             )
-            ids = list(cast("dict[bytes, bytes]", entries))
-            remembered += len(ids)
-            if ids:
-                found = self._redis.smismember(self._key("found"), ids)
-                pairs = zip(ids, found, strict=True)
+            entries = cast("dict[bytes, bytes]", page)
+            remembered += len(entries)
+            old = [i for i, packed in entries.items() if newest_ms(packed) < since_ms]
+            if old:
+                found = self._redis.smismember(self._key("found"), old)
+                pairs = zip(old, found, strict=True)
                 missing += [id_.decode() for id_, there in pairs if not there]
             if not position:
                 break
         many = len(missing) > max(FEW, remembered * SHARE)
-        if many and not self._redis.exists(self._key("missing:accepted")):
+        if not self._is_accepted(run_id) and many:
             self._redis.set(self._key("missing"), len(missing))
             return []
         self._redis.delete(self._key("missing"))
         return missing
+
+    def _run(self) -> tuple[str, int]:
+        """The run under way and when it began."""
+        fields = self._redis.hmget(self._key("run"), ["id", "started_ms"])
+        id_, started_ms = cast("list[bytes | None]", fields)
+        return (id_ or b"").decode(), int(started_ms or 0)
+
+    def _is_accepted(self, run_id: str) -> bool:
+        """Whether somebody accepted what this run misses; other runs ask anew."""
+        key = self._key("missing:accepted")
+        accepted = cast("bytes | None", self._redis.get(key))
+        if accepted == NEXT_RUN:
+            self._redis.set(key, run_id, keepttl=True)
+        return accepted in (NEXT_RUN, run_id.encode())
+
+    def remembers(self, ghl_id: str) -> bool:
+        """Whether a sync of this contact ever settled, and GHL still had it then."""
+        return bool(self._redis.hexists(self._key("snapshots"), ghl_id))
 
     def held(self) -> int:
         """How many missing contacts wait for somebody to say that it is right."""
         return int(cast("bytes | None", self._redis.get(self._key("missing"))) or 0)
 
     def accept(self) -> None:
-        """The contacts that are missing were really deleted."""
-        self._redis.set(self._key("missing:accepted"), 1, ex=ACCEPTED_SECONDS)
+        """The contacts that the next full run misses were really deleted."""
+        self._redis.set(self._key("missing:accepted"), NEXT_RUN, ex=ACCEPTED_SECONDS)

@@ -9,7 +9,7 @@ from pipeline.sync.contact import Contact
 from pipeline.sync.snapshot import ADDRESS_BYTES, Snapshot
 
 HEAD = struct.Struct(f">4sBQQQ{ADDRESS_BYTES}s")
-OPTED_OUT, EXCLUDED, COMPLAINED, ADDRESS = 1, 2, 4, 8
+OPTED_OUT, EXCLUDED, COMPLAINED, ADDRESS, ERASED = 1, 2, 4, 8, 16
 
 
 def pack_snapshot(snapshot: Snapshot) -> bytes:
@@ -18,6 +18,7 @@ def pack_snapshot(snapshot: Snapshot) -> bytes:
         | EXCLUDED * snapshot.excluded
         | COMPLAINED * snapshot.complained
         | ADDRESS * bool(snapshot.address)
+        | ERASED * snapshot.erased
     )
     head = HEAD.pack(
         snapshot.digest,
@@ -51,6 +52,7 @@ def unpack_snapshot(packed: bytes) -> Snapshot | None:
         opted_out=bool(flags & OPTED_OUT),
         excluded=bool(flags & EXCLUDED),
         complained=bool(flags & COMPLAINED),
+        erased=bool(flags & ERASED),
         added_ms=added_ms,
         updated_ms=updated_ms,
     )
@@ -64,6 +66,12 @@ def is_opted_out(packed: bytes) -> bool:
 def updated_ms(packed: bytes) -> int:
     """GHL's `dateUpdated` alone, for scans over many snapshots."""
     return int(HEAD.unpack_from(packed)[4])
+
+
+def newest_ms(packed: bytes) -> int:
+    """The later of GHL's `dateAdded` and `dateUpdated`."""
+    added, updated = HEAD.unpack_from(packed)[3:5]
+    return max(int(added), int(updated))
 
 
 def pack_side(fingerprints: tuple[int, ...]) -> bytes:

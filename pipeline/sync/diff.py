@@ -31,6 +31,14 @@ class Upsert:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """Change values of somebody whom an operator took off our list: no list changes."""
+
+    name: str | None
+    properties: Mapping[str, object]
+
+
+@dataclass(frozen=True)
 class SetLists:
     """Mirror tags: join and leave the lists that stand for them."""
 
@@ -40,9 +48,10 @@ class SetLists:
 
 @dataclass(frozen=True)
 class Retire:
-    """The address belongs to the contact no more: leave every list we manage."""
+    """The address belongs to the contact no more: leave our lists, in these ways."""
 
     mailjet_id: int
+    lists: Mapping[int, ListAction]
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,9 @@ class Inheritance:
     Args:
         lists: where the old address is subscribed.
         properties: its values, ours and others'.
-        keep: leave the old address alone: it was opted out (the row is the memory of
-            that), or another contact still uses it.
+        leaves: how the old address leaves our lists; empty where it stays as it is:
+            another contact has it, or Mailjet has it no more. Who said no is
+            unsubscribed, as the row is the memory of that; others are removed.
     """
 
     mailjet_id: int
@@ -71,10 +81,14 @@ class Inheritance:
     properties: Mapping[str, object]
     opted_out: bool
     excluded: bool
-    keep: bool
+    leaves: Mapping[int, ListAction]
+
+    @property
+    def retirement(self) -> tuple[Retire, ...]:
+        return (Retire(self.mailjet_id, self.leaves),) if self.leaves else ()
 
 
-Action = Unsubscribe | Exclude | Upsert | SetLists | Retire | Confirm
+Action = Unsubscribe | Exclude | Upsert | Edit | SetLists | Retire | Confirm
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,8 @@ def plan(
     changed = changed_columns(sides, field_map.columns, fingerprint)
     heir = sides.inherits
     actions: list[Action] = []
+    if heir and heir.opted_out:
+        actions += heir.retirement
     if not sides.verdict.is_open:
         actions += _consent(sides, field_map)
     if sides.writes_properties:
@@ -120,10 +136,15 @@ def plan(
     if sides.writes_properties and sides.verdict.is_open:
         actions += _tag_lists(sides, changed)
     if heir and sides.writes_properties and sides.verdict.is_open:
-        join = tuple(i for i in heir.lists if sides.wanted.get(f"list:{i}") != "0")
+        known = _unsubscribed(sides).keys()
+        join = tuple(
+            i
+            for i in heir.lists
+            if i not in {*known, sides.list_id} and f"list:{i}" not in sides.wanted
+        )
         actions += [SetLists(join=join, leave=())] if join else []
-    if heir and not heir.keep:
-        actions.append(Retire(heir.mailjet_id))
+    if heir and not heir.opted_out:
+        actions += heir.retirement
     return tuple(actions)
 
 
@@ -176,16 +197,39 @@ def _consent(sides: Sides, field_map: FieldMap) -> list[Action]:
 
 
 def _upsert(sides: Sides, changed: tuple[str, ...]) -> list[Action]:
-    inherited = sides.inherits.properties if sides.inherits else {}
-    properties = {k: v for k, v in inherited.items() if not sides.wanted.get(k)}
+    properties = _inherited(sides)
     for column in changed:
         if column != NAME and not column.startswith("list:"):
             properties[column] = sides.wanted[column]
     name = sides.wanted[NAME] if NAME in changed else None
-    if not (properties or name or _is_missing(sides)):
+    is_missing = _is_missing(sides)
+    if not (properties or name or is_missing):
         return []
-    action = ListAction.ADD if sides.verdict.is_open else ListAction.UNSUBSCRIBE
-    return [Upsert(action, name, properties)]
+    if not sides.verdict.is_open:
+        return [Upsert(ListAction.UNSUBSCRIBE, name, properties)]
+    if not is_missing and _is_off_the_list(sides):
+        return [Edit(name, properties)]
+    return [Upsert(ListAction.ADD, name, properties)]
+
+
+def _inherited(sides: Sides) -> dict[str, object]:
+    """What the old address had and neither GHL nor the new address has a value for."""
+    if sides.inherits is None:
+        return {}
+    held = (sides.subscriber and sides.subscriber.properties) or {}
+    return {
+        name: value
+        for name, value in sides.inherits.properties.items()
+        if not sides.wanted.get(name) and not held.get(name)
+    }
+
+
+def _unsubscribed(sides: Sides) -> Mapping[int, bool]:
+    return (sides.subscriber and sides.subscriber.unsubscribed) or {}
+
+
+def _is_off_the_list(sides: Sides) -> bool:
+    return sides.subscriber is not None and sides.list_id not in _unsubscribed(sides)
 
 
 def _is_missing(sides: Sides) -> bool:
@@ -196,9 +240,7 @@ def _is_missing(sides: Sides) -> bool:
     """
     if sides.base is not None and sides.base.mailjet_id:
         return False
-    if sides.subscriber is None:
-        return True
-    return sides.list_id not in (sides.subscriber.unsubscribed or {})
+    return sides.subscriber is None or _is_off_the_list(sides)
 
 
 def _tag_lists(sides: Sides, changed: tuple[str, ...]) -> list[Action]:
@@ -208,7 +250,9 @@ def _tag_lists(sides: Sides, changed: tuple[str, ...]) -> list[Action]:
             continue
         list_id = int(column.removeprefix("list:"))
         if sides.wanted[column] == "1":
-            join.append(list_id)
+            # `addnoforce` would change nothing, and be sent for ever.
+            if not _unsubscribed(sides).get(list_id):
+                join.append(list_id)
         elif sides.base is not None or sides.subscriber is not None:
             leave.append(list_id)
     return [SetLists(tuple(join), tuple(leave))] if join or leave else []

@@ -11,6 +11,7 @@ from pipeline.sync.snapshot import Fingerprint, Snapshot
 
 class Ghl(Protocol):
     def get_contact(self, contact_id: str) -> Contact: ...
+    def contacts_with_email(self, email: str) -> tuple[str, ...]: ...
     def add_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]: ...
 
 
@@ -30,6 +31,9 @@ class Mailjet(Protocol):
     def contact_lists(self, contact_id: int) -> Mapping[int, bool]: ...
     def contact_data(self, contact_id: int) -> Mapping[str, object]: ...
     def get_contact(self, id_or_email: int | str) -> Subscriber: ...
+    def update_contact_data(
+        self, contact_id: int, properties: Mapping[str, object]
+    ) -> None: ...
     def update_contact(
         self,
         contact_id: int,
@@ -46,11 +50,13 @@ class Evidence:
     Args:
         in_ghl_set: whether GHL's complete set of opted-out ids holds the contact;
             None when there is no such set.
+        address_in_ghl_set: some contact with this address opted out in GHL.
         in_mailjet_set: the account has a no from this address.
         sharers: the other contacts with this address, by id.
     """
 
     in_ghl_set: bool | None = None
+    address_in_ghl_set: bool = False
     in_mailjet_set: bool = False
     sharers: Mapping[str, Snapshot] = field(default_factory=dict)
 

@@ -5,45 +5,23 @@ be read, and tested, as the one story that it is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from pipeline.errors import NotFound
-from pipeline.sync import consent, diff
+from pipeline.sync import consent, diff, leaving
+from pipeline.sync.case import Case, Outcome, Result
 from pipeline.sync.consent import Verdict
-from pipeline.sync.contact import Contact, EmailProblem, ListAction, Subscriber
-from pipeline.sync.diff import Confirm, Inheritance, Retire, Sides
+from pipeline.sync.contact import Contact, Subscriber
+from pipeline.sync.diff import Confirm, Inheritance, Sides
 from pipeline.sync.mapping import FIELD_TO_PROPERTY
 from pipeline.sync.ports import Evidence, Ghl, Mailjet, Memory, Policy
+from pipeline.sync.reading import (
+    NOBODY,
+    read_subscriber,
+    says_no,
+)
 from pipeline.sync.snapshot import Snapshot
-from pipeline.sync.writer import Writer, empty_snapshot, remember
-
-
-class Outcome(StrEnum):
-    """What a sync did, as operators read it in Flower, `runs` and `sync`."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    OPTED_OUT = "opted out"
-    SHARED = "shares an address with an older contact"
-    NO_EMAIL = "no e-mail"
-    INVALID_EMAIL = "invalid e-mail"
-    DELETED = "deleted in GHL"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What to remember, in one step with the settlement of the lease.
-
-    Args:
-        snapshot: None forgets the contact.
-        wake: contacts that have to look again because this one let an address go.
-    """
-
-    outcome: Outcome
-    snapshot: Snapshot | None
-    wake: tuple[str, ...] = ()
+from pipeline.sync.writer import Writer, remember
 
 
 def sync_contact(
@@ -58,20 +36,13 @@ def sync_contact(
     return _Sync(contact_id, ghl, mailjet, memory, policy).run()
 
 
-@dataclass
-class _Sync:
-    contact_id: str
-    ghl: Ghl
-    mailjet: Mailjet
-    memory: Memory
-    policy: Policy
-
+class _Sync(Case):
     def run(self) -> Result:
         row = self.memory.row
         if row is None or not self._suffices(row):
             return self._from_details()
         if row.email is None or row.email_problem:
-            return self._without_address(row)
+            return leaving.without_address(self, row)
         evidence = self._evidence(row.email)
         if consent.ghl_opt_out(row) is None and evidence.in_ghl_set is None:
             return self._from_details()
@@ -81,9 +52,9 @@ class _Sync:
         try:
             contact = self.ghl.get_contact(self.contact_id)
         except NotFound:
-            return self._deleted()
+            return leaving.deleted(self)
         if contact.email is None or contact.email_problem:
-            return self._without_address(contact)
+            return leaving.without_address(self, contact)
         evidence = self._evidence(contact.email)
         if evidence.in_ghl_set is None:
             # GHL leaves `dndSettings` out of a contact that never had any.
@@ -105,26 +76,71 @@ class _Sync:
         return self.memory.evidence(self.policy.fingerprint.address(email))
 
     def _with_address(self, contact: Contact, email: str, evidence: Evidence) -> Result:
+        address = self.policy.fingerprint.address(email)
+        heir = self.inherit(address)
+        subscriber = self._subscriber(address, email) if self._must_read(heir) else None
+        sides = self._sides(contact, address, evidence, subscriber, heir)
+        actions = self._plan(sides)
+        known = _mailjet_id(sides, evidence) or evidence.in_mailjet_set
+        if actions and known and subscriber is None:
+            # Whom Mailjet has is never changed unseen: they may have said no, left the
+            # list or been deleted there since.
+            subscriber = self._subscriber(address, email)
+            sides = self._sides(contact, address, evidence, subscriber, heir)
+            actions = self._plan(sides)
+        if lost := self._lost(sides):
+            return self._erased(lost, contact, sides.verdict)
+        if confirm := self._confirmation(contact):
+            actions = (*actions, confirm)
+        if actions:
+            self.memory.begin(*self.addresses(address))
+            now = replace(self.memory.evidence(address), in_ghl_set=evidence.in_ghl_set)
+            if now != evidence:
+                # Somebody with this address was settled since we looked.
+                return self._with_address(contact, email, now)
+        writer = Writer(self.ghl, self.mailjet, self.policy, contact.id, email)
+        facts = writer.run(actions, _mailjet_id(sides, evidence))
+        return Result(
+            _outcome(actions, sides),
+            remember(contact, address, sides, facts, self.policy),
+            wake=self._wake(address, sides.verdict, evidence),
+        )
+
+    def _must_read(self, heir: Inheritance | None) -> bool:
+        remembered = self.memory.snapshot
+        was_erased = remembered is not None and remembered.erased
+        return bool(
+            heir or was_erased or self.memory.unsettled or not self.memory.trusting
+        )
+
+    def _subscriber(self, address: bytes, email: str) -> Subscriber:
+        known = self.memory.snapshot
+        same = known is not None and known.address == address
+        return read_subscriber(
+            self.mailjet, known.mailjet_id if known and same else 0, email
+        )
+
+    def _sides(
+        self,
+        contact: Contact,
+        address: bytes,
+        evidence: Evidence,
+        subscriber: Subscriber | None,
+        heir: Inheritance | None,
+    ) -> Sides:
         policy, remembered = self.policy, self.memory.snapshot
-        address = policy.fingerprint.address(email)
         base = remembered
         if base and (base.address, base.digest) != (address, policy.field_map.digest):
             base = None
-        heir = self._inherit(address)
-        subscriber = None
-        if self.memory.unsettled or not self.memory.trusting:
-            known = remembered if remembered and not heir else None
-            subscriber = self._read(known.mailjet_id if known else 0, email)
         verdict = self._verdict(contact, evidence, subscriber, heir)
-        older = _has_older(contact, evidence.sharers)
-        sides = Sides(
+        return Sides(
             wanted=policy.field_map.desired(contact, verdict),
             verdict=verdict,
             base=base,
             subscriber=subscriber,
             seen=self.memory.seen if base else None,
             list_id=policy.list_id,
-            writes_properties=not older,
+            writes_properties=not _has_older(contact, evidence.sharers),
             exclude=policy.exclude_opted_out
             and bool(
                 consent.ghl_opt_out(contact)
@@ -134,55 +150,14 @@ class _Sync:
             ),
             inherits=heir,
         )
-        actions = diff.plan(sides, policy.field_map, policy.fingerprint)
-        if confirm := self._confirmation(contact):
-            actions = (*actions, confirm)
-        if actions and heir is None:
-            self.memory.begin(address)
-        writer = Writer(self.ghl, self.mailjet, policy, contact.id, email)
-        facts = writer.run(actions, _mailjet_id(base, subscriber))
-        return Result(
-            _outcome(actions, base, verdict, older),
-            remember(contact, address, sides, facts, policy),
-            wake=self._wake(verdict, evidence, heir),
-        )
+
+    def _plan(self, sides: Sides) -> tuple[diff.Action, ...]:
+        return diff.plan(sides, self.policy.field_map, self.policy.fingerprint)
 
     def _confirmation(self, contact: Contact) -> Confirm | None:
         tag = self.policy.field_map.confirmation_tag
         wanted = tag and contact.tags is not None and tag not in contact.tags
         return Confirm(tag) if wanted else None
-
-    def _inherit(self, address: bytes | None) -> Inheritance | None:
-        """Read the old address of a contact whose address is another now."""
-        old = self.memory.snapshot
-        if old is None or not old.mailjet_id or old.address == address:
-            return None
-        self.memory.begin(*filter(None, (address, old.address)))
-        was = self._read(old.mailjet_id, "")
-        opted_out = self._says_no(was)
-        lists = was.unsubscribed or {}
-        return Inheritance(
-            mailjet_id=old.mailjet_id,
-            lists=tuple(i for i, gone in lists.items() if not gone),
-            properties={k: v for k, v in (was.properties or {}).items() if v},
-            opted_out=opted_out or old.opted_out,
-            excluded=bool(was.excluded),
-            keep=opted_out
-            or old.opted_out
-            or bool(self.memory.evidence(old.address).sharers),
-        )
-
-    def _read(self, mailjet_id: int, email: str) -> Subscriber:
-        """Mailjet's side as it is now; ContactID 0 when there is no such subscriber."""
-        try:
-            subscriber = self.mailjet.get_contact(mailjet_id or email)
-        except NotFound:
-            return Subscriber(0, properties={}, excluded=False, unsubscribed={})
-        return replace(
-            subscriber,
-            properties=self.mailjet.contact_data(subscriber.contact_id),
-            unsubscribed=self.mailjet.contact_lists(subscriber.contact_id),
-        )
 
     def _verdict(
         self,
@@ -196,64 +171,42 @@ class _Sync:
             ghl=consent.ghl_opt_out(contact) or bool(evidence.in_ghl_set),
             mailjet=evidence.in_mailjet_set
             or bool(heir and heir.opted_out)
-            or bool(subscriber and self._says_no(subscriber)),
+            or bool(subscriber and says_no(subscriber, self.policy)),
             remembered=bool(remembered and remembered.opted_out),
-            sharers=any(sharer.opted_out for sharer in evidence.sharers.values()),
+            sharers=evidence.address_in_ghl_set
+            or any(sharer.opted_out for sharer in evidence.sharers.values()),
             complained=bool(subscriber and subscriber.complained)
             or bool(remembered and remembered.complained),
         )
 
-    def _says_no(self, subscriber: Subscriber) -> bool:
-        """Whether Mailjet has a no; one to a list of ours is one in either scope."""
-        account_wide = self.policy.optout_scope_account
-        if consent.mailjet_opt_out(subscriber, account_wide=account_wide):
-            return True
-        lists = subscriber.unsubscribed or {}
-        return any(lists.get(list_id) for list_id in self.policy.managed_lists)
-
     def _wake(
-        self, verdict: Verdict, evidence: Evidence, heir: Inheritance | None
+        self, address: bytes, verdict: Verdict, evidence: Evidence
     ) -> tuple[str, ...]:
-        remembered = self.memory.snapshot
-        wake: set[str] = set()
-        if not verdict.is_open and not (remembered and remembered.opted_out):
+        """Who has to look again: a no came to their address, or this one left it."""
+        old = self.memory.snapshot
+        is_new = old is None or not old.opted_out or old.address != address
+        wake = set(self.left_behind(address))
+        if not verdict.is_open and is_new:
             wake |= evidence.sharers.keys()
-        if heir and remembered:
-            wake |= self.memory.evidence(remembered.address).sharers.keys()
         return tuple(sorted(wake))
 
-    def _without_address(self, contact: Contact) -> Result:
-        """Nobody to mail: what an earlier address got is taken back, consent stays."""
-        outcome = (
-            Outcome.INVALID_EMAIL
-            if contact.email_problem is EmailProblem.INVALID
-            else Outcome.NO_EMAIL
-        )
-        remembered = self.memory.snapshot
-        heir = self._inherit(None)
-        actions = (Retire(heir.mailjet_id),) if heir and not heir.keep else ()
-        Writer(self.ghl, self.mailjet, self.policy, contact.id, "").run(actions, 0)
-        opted_out = bool(consent.ghl_opt_out(contact)) or bool(heir and heir.opted_out)
-        return Result(
-            outcome,
-            empty_snapshot(contact, remembered, opted_out, self.policy),
-            wake=self._wake(Verdict.SUBSCRIBED, Evidence(), heir),
-        )
+    def _lost(self, sides: Sides) -> Snapshot | None:
+        """What we remember of somebody whom Mailjet had under this address."""
+        old = self.memory.snapshot
+        if old is None or sides.inherits or sides.subscriber is not NOBODY:
+            return None
+        return old if old.erased or (sides.base and old.mailjet_id) else None
 
-    def _deleted(self) -> Result:
-        """Gone from GHL: unsubscribed, unless another contact uses the address."""
-        remembered = self.memory.snapshot
-        if remembered is None or not remembered.mailjet_id:
-            return Result(Outcome.DELETED, None)
-        sharers = self.memory.evidence(remembered.address).sharers
-        if not sharers:
-            self.memory.begin(remembered.address)
-            lists = self.policy.managed_lists
-            self.mailjet.manage_lists(
-                remembered.mailjet_id,
-                dict.fromkeys(lists, ListAction.UNSUBSCRIBE),
-            )
-        return Result(Outcome.DELETED, None, wake=tuple(sharers))
+    def _erased(self, old: Snapshot, contact: Contact, verdict: Verdict) -> Result:
+        """Somebody deleted the person in Mailjet: not ours to bring back."""
+        snapshot = replace(
+            old,
+            erased=True,
+            opted_out=not verdict.is_open,
+            added_ms=contact.date_added_ms or 0,
+            updated_ms=contact.date_updated_ms or 0,
+        )
+        return Result(Outcome.ERASED, snapshot)
 
 
 def _has_older(contact: Contact, sharers: Mapping[str, Snapshot]) -> bool:
@@ -262,22 +215,21 @@ def _has_older(contact: Contact, sharers: Mapping[str, Snapshot]) -> bool:
     return any((other.added_ms, id_) < own for id_, other in sharers.items())
 
 
-def _mailjet_id(base: Snapshot | None, subscriber: Subscriber | None) -> int:
-    if subscriber is not None and subscriber.contact_id:
-        return subscriber.contact_id
-    return base.mailjet_id if base else 0
+def _mailjet_id(sides: Sides, evidence: Evidence) -> int:
+    """Mailjet's id of the address, also where another contact had it made."""
+    if sides.subscriber is not None and sides.subscriber.contact_id:
+        return sides.subscriber.contact_id
+    if sides.base is not None and sides.base.mailjet_id:
+        return sides.base.mailjet_id
+    return max((sharer.mailjet_id for sharer in evidence.sharers.values()), default=0)
 
 
-def _outcome(
-    actions: tuple[diff.Action, ...],
-    base: Snapshot | None,
-    verdict: Verdict,
-    older: bool,
-) -> Outcome:
+def _outcome(actions: tuple[diff.Action, ...], sides: Sides) -> Outcome:
     if not actions:
-        return Outcome.SHARED if older else Outcome.UNCHANGED
-    if not verdict.is_open:
+        return Outcome.UNCHANGED if sides.writes_properties else Outcome.SHARED
+    if not sides.verdict.is_open:
         return Outcome.OPTED_OUT
-    if older:
+    if not sides.writes_properties:
         return Outcome.SHARED
-    return Outcome.UPDATED if base and base.mailjet_id else Outcome.CREATED
+    is_known = sides.base is not None and sides.base.mailjet_id
+    return Outcome.UPDATED if is_known else Outcome.CREATED

@@ -66,6 +66,7 @@ class Snapshot:
         address: fingerprint of the address, empty when there was none.
         opted_out: a no was seen; only a proven opt-in ever clears it.
         excluded: we excluded the contact from campaigns.
+        erased: Mailjet had the contact, and somebody deleted it there.
         ghl, mailjet: fingerprints by column.
         added_ms, updated_ms: GHL's dates, 0 when unknown.
     """
@@ -78,6 +79,7 @@ class Snapshot:
     opted_out: bool = False
     excluded: bool = False
     complained: bool = False
+    erased: bool = False
     added_ms: int = 0
     updated_ms: int = 0
 

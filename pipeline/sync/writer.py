@@ -9,6 +9,7 @@ from pipeline.sync.contact import Contact, ListAction, Subscriber
 from pipeline.sync.diff import (
     Action,
     Confirm,
+    Edit,
     Exclude,
     Retire,
     SetLists,
@@ -95,6 +96,19 @@ class Writer:
         self._learn(answer, {**action.properties, **named})
 
     @_apply.register
+    def _(self, action: Edit) -> None:
+        mailjet_id = self._facts.mailjet_id
+        if action.properties:
+            self._mailjet.update_contact_data(mailjet_id, action.properties)
+        if action.name is not None:
+            self._mailjet.update_contact(mailjet_id, name=action.name)
+        # These answers do not tell what was stored.
+        stored = self._mailjet.contact_data(mailjet_id)
+        self._learn(
+            replace(self._mailjet.get_contact(mailjet_id), properties=stored), {}
+        )
+
+    @_apply.register
     def _(self, action: SetLists) -> None:
         wanted = {
             **dict.fromkeys(action.leave, ListAction.REMOVE),
@@ -114,10 +128,7 @@ class Writer:
 
     @_apply.register
     def _(self, action: Retire) -> None:
-        lists = self._policy.managed_lists
-        self._mailjet.manage_lists(
-            action.mailjet_id, dict.fromkeys(lists, ListAction.REMOVE)
-        )
+        self._mailjet.manage_lists(action.mailjet_id, action.lists)
 
     @_apply.register
     def _(self, action: Confirm) -> None:
@@ -174,7 +185,12 @@ def _sides(
 
 
 def empty_snapshot(
-    contact: Contact, remembered: Snapshot | None, opted_out: bool, policy: Policy
+    contact: Contact,
+    remembered: Snapshot | None,
+    opted_out: bool,
+    policy: Policy,
+    *,
+    excluded: bool = False,
 ) -> Snapshot:
     """A contact without a usable address: known, with its consent, and nothing else."""
     blank = (UNKNOWN,) * len(policy.field_map.columns)
@@ -183,6 +199,7 @@ def empty_snapshot(
         ghl=blank,
         mailjet=blank,
         opted_out=opted_out or bool(remembered and remembered.opted_out),
+        excluded=excluded or bool(remembered and remembered.excluded),
         complained=bool(remembered and remembered.complained),
         added_ms=contact.date_added_ms or 0,
         updated_ms=contact.date_updated_ms or 0,

@@ -2,24 +2,28 @@
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from pipeline import runs, terminal
 from pipeline.check import Level, check
 from pipeline.permit import Lane
-from pipeline.store.presence import ACCEPTED_SECONDS, Presence
+from pipeline.store.presence import ACCEPTED_SECONDS, CLOCK_SKEW_MS, Presence
+from pipeline.store.snapshots import pack_snapshot
+from tests.builders import make_snapshot
 from tests.sandbox import GhlCaller, Row
 
 GET_CONTACT = "/contacts/:contactId"
 BUSINESS = "/contacts/business/:businessId"
 ALL_DAY = "0-24"
 HOUR_MS = 3_600_000
+LONG_AGO = dict.fromkeys(("dateAdded", "dateUpdated"), "2026-01-01T00:00:00.000Z")
 
 
 def known(driver, count: int) -> list[Row]:
-    """People whom a full run has synced; the log begins after that."""
-    people = [driver.person() for _ in range(count)]
+    """People of long ago whom a full run has synced; the log begins after that."""
+    people = [driver.person(**LONG_AGO) for _ in range(count)]
     driver.full_run()
     driver.sandbox.clear_log()
     return people
@@ -34,7 +38,8 @@ def remember(driver, count: int) -> list[str]:
     """Ids that have a snapshot, and that nobody ever listed."""
     ids = [f"id{number}" for number in range(count)]
     driver.pipeline.redis.hset(
-        driver.ledger.key("snapshots"), mapping=dict.fromkeys(ids, b"packed")
+        driver.ledger.key("snapshots"),
+        mapping=dict.fromkeys(ids, pack_snapshot(make_snapshot())),
     )
     return ids
 
@@ -50,6 +55,10 @@ def mended(driver) -> str:
 
 def held_in_status(driver) -> object:
     return terminal.read_status(driver.pipeline, driver.kit)["missing_held_back"]
+
+
+def now_iso() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def now_ms() -> int:
@@ -107,7 +116,7 @@ def test_whom_only_the_listing_lacks_is_read_once_and_left_alone(driver):
     known(driver, 1)
     runs.start_run(driver.kit)
     driver.go_to("missing")
-    late = driver.person()
+    late = driver.person(**LONG_AGO)
     driver.sync(late["id"])
     driver.sandbox.clear_log()
 
@@ -178,6 +187,7 @@ def test_in_read_only_who_was_deleted_is_kept(driver, build_driver):
 def test_more_than_ten_and_more_than_one_in_twenty_are_held_back(
     driver, redis, missing, remembered, is_held
 ):
+    runs.start_run(driver.kit)
     ids = remember(driver, remembered)
     if found := ids[missing:]:
         redis.sadd(driver.ledger.key("found"), *found)
@@ -229,6 +239,73 @@ def test_once_they_are_accepted_the_next_full_run_carries_on(driver):
     assert "missing in GHL" not in mended(driver)
 
 
+def test_what_is_accepted_holds_for_one_run(driver):
+    people = known(driver, 24)
+    delete(driver, people[:12])
+    driver.kit.presence.accept()
+    driver.full_run()
+    delete(driver, people[12:])
+
+    run = driver.full_run()
+
+    assert run.outcomes == {}
+    assert driver.kit.presence.held() == 12
+    assert driver.on_list(people[12]["email"]) is True
+
+
+def test_what_nobody_needed_to_accept_is_not_kept_for_a_later_run(driver):
+    people = known(driver, 12)
+    driver.kit.presence.accept()
+    driver.full_run()
+    delete(driver, people)
+
+    run = driver.full_run()
+
+    assert run.outcomes == {}
+    assert driver.kit.presence.held() == 12
+
+
+def test_a_page_of_missing_that_is_fetched_again_is_accepted_again(driver):
+    delete(driver, known(driver, 12))
+    driver.kit.presence.accept()
+    runs.start_run(driver.kit)
+    driver.go_to("missing")
+
+    fetched = [driver.discovery.fetch({"stage": "missing"}).ids for _ in range(2)]
+
+    assert [len(ids) for ids in fetched] == [12, 12]
+
+
+@pytest.mark.parametrize("field", ["dateAdded", "dateUpdated"])
+def test_who_was_created_or_changed_since_the_run_began_is_not_missing(driver, field):
+    ana, _ = known(driver, 2)
+    runs.start_run(driver.kit)
+    driver.go_to("missing")
+    delete(driver, [ana])
+    late = [driver.person(**{**LONG_AGO, field: now_iso()}) for _ in range(12)]
+    for person in late:
+        driver.sync(person["id"])
+    driver.sandbox.clear_log()
+
+    driver.discover()
+    driver.work()
+
+    assert driver.kit.presence.held() == 0
+    assert driver.last_run().outcomes == {"unchanged": 2}
+    assert driver.calls("GET", GET_CONTACT) == 0
+
+
+@pytest.mark.parametrize(("after_ms", "is_missing"), [(0, False), (-1, True)])
+def test_a_clock_that_is_behind_makes_nobody_missing(driver, after_ms, is_missing):
+    runs.start_run(driver.kit)
+    limit_ms = driver.last_run().started_ms - CLOCK_SKEW_MS
+    snapshot = make_snapshot(added_ms=limit_ms + after_ms)
+    snapshots = driver.ledger.key("snapshots")
+    driver.pipeline.redis.hset(snapshots, "ghostly", pack_snapshot(snapshot))
+
+    assert driver.kit.presence.missing() == (["ghostly"] if is_missing else [])
+
+
 def test_those_who_come_back_are_held_back_no_more(driver):
     people = known(driver, 12)
     delete(driver, people[:11])
@@ -242,14 +319,19 @@ def test_those_who_come_back_are_held_back_no_more(driver):
     assert driver.kit.presence.held() == 0
 
 
-def test_what_is_accepted_holds_for_a_day(driver, redis):
+@pytest.mark.parametrize("is_used", [False, True])
+def test_what_is_accepted_holds_for_a_day(driver, redis, is_used):
     driver.kit.presence.accept()
+    if is_used:
+        runs.start_run(driver.kit)
+        driver.kit.presence.missing()
 
     left = redis.ttl(driver.ledger.key("missing:accepted"))
     assert ACCEPTED_SECONDS - 60 < left <= ACCEPTED_SECONDS == 86_400
 
 
 def test_what_is_accepted_for_one_connection_holds_for_no_other(driver, redis):
+    runs.start_run(driver.kit)
     remember(driver, 11)
 
     Presence(redis, "other").accept()
@@ -300,7 +382,7 @@ def test_a_full_run_looks_for_the_missing_after_the_businesses(
     delete(driver, [ana])
     runs.start_run(driver.kit)
     driver.go_to("businesses")
-    late = driver.person(businessId=first)
+    late = driver.person(businessId=first, **LONG_AGO)
     driver.sync(late["id"])
 
     driver.go_to("missing")

@@ -231,7 +231,7 @@ def test_a_filter_that_is_refused_after_setup_stops_no_run(driver):
 def test_a_filter_that_is_refused_after_setup_does_not_pause_the_connection(driver):
     refuse_filter(driver)
 
-    runs.discover(driver.kit, lambda discovery: discovery.read_optouts())
+    runs.discover(driver.kit, lambda discovery: discovery.preferences.read_optouts())
 
     assert driver.kit.health.paused() is None
 
@@ -269,20 +269,20 @@ def test_the_set_of_opted_out_people_is_read_whole(driver):
         driver.person(**no)
     driver.person(**dnd("inactive"))
 
-    driver.discovery.read_optouts()
+    driver.discovery.preferences.read_optouts()
 
     assert driver.kit.optouts.counts()[0] == 3
 
 
 def test_a_set_of_nobody_is_complete_as_well(driver, redis):
-    driver.discovery.read_optouts()
+    driver.discovery.preferences.read_optouts()
 
     assert driver.kit.optouts.counts()[0] == 0
     assert redis.exists("gm:default:optouts:ghl")
 
 
 def test_a_set_that_is_not_renewed_answers_nothing_any_more(driver, redis):
-    driver.discovery.read_optouts()
+    driver.discovery.preferences.read_optouts()
 
     assert 0 < redis.ttl("gm:default:optouts:ghl") <= 1800
 
@@ -293,7 +293,7 @@ def test_newcomers_whom_we_mail_go_first(driver):
     driver.sandbox.put_contact(id=ana["id"], **dnd("active"))
     driver.person(**dnd("active"))
 
-    driver.discovery.read_optouts()
+    driver.discovery.preferences.read_optouts()
 
     assert driver.waiting(Lane.CONSENT) == {ana["id"]}
     assert driver.work() == {"opted out": 1}

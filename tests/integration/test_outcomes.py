@@ -48,8 +48,7 @@ def test_a_new_contact_is_created_with_all_it_has(driver, lane):
 def test_a_change_sends_what_changed_and_nothing_else(driver):
     ana = driver.person()
     driver.sync(ana["id"])
-    # Nobody told us of this change, so a city in the next write would undo it.
-    driver.sandbox.put_subscriber(email=ana["email"], properties={"city": "Braga"})
+    driver.sandbox.clear_log()
 
     driver.sandbox.put_contact(id=ana["id"], phone="+351220000000")
     outcome = driver.sync(ana["id"], Lane.BULK)
@@ -57,7 +56,56 @@ def test_a_change_sends_what_changed_and_nothing_else(driver):
     properties = driver.subscriber(ana["email"])["properties"]
     assert outcome == "updated"
     assert properties["phone"] == "+351220000000"
-    assert properties["city"] == "Braga"
+    assert driver.writes() == [MANAGE]
+
+
+@every_lane
+def test_who_left_the_list_a_moment_ago_is_not_put_back_by_a_change(driver, lane):
+    ana = driver.person()
+    driver.sync(ana["id"])
+    place = {driver.list_id: None}
+    driver.sandbox.put_subscriber(email=ana["email"], lists=place)
+    driver.sandbox.put_contact(id=ana["id"], firstName="Anna", city="Braga")
+
+    outcomes = [driver.sync(ana["id"], lane) for _ in range(2)]
+
+    found = driver.subscriber(ana["email"])
+    assert outcomes == ["updated", "unchanged"]
+    assert found["name"] == "Anna Simões"
+    assert found["properties"]["city"] == "Braga"
+    assert driver.on_list(ana["email"]) is None
+
+
+def test_a_rewritten_change_of_somebody_off_the_list_is_written_once(driver):
+    driver.sandbox.settings(values_rewritten=5)
+    ana = driver.person()
+    driver.sync(ana["id"])
+    place = {driver.list_id: None}
+    driver.sandbox.put_subscriber(email=ana["email"], lists=place)
+    driver.sandbox.put_contact(id=ana["id"], companyName="Foghorn Ltd")
+
+    outcomes = [driver.sync(ana["id"]) for _ in range(2)]
+
+    assert driver.subscriber(ana["email"])["properties"]["company"] == "Fogho"
+    assert outcomes == ["updated", "unchanged"]
+
+
+@pytest.mark.parametrize("said_no", ["our list", "another list", "excluded"])
+def test_a_change_finds_who_said_no_a_moment_ago(driver, mailjet_list, said_no):
+    ana = driver.person()
+    driver.full_run()
+    if said_no == "excluded":
+        driver.sandbox.put_subscriber(email=ana["email"], excluded=True)
+    else:
+        list_id = driver.list_id if said_no == "our list" else mailjet_list
+        place = {str(list_id): {"unsubscribed": True}}
+        driver.sandbox.put_subscriber(email=ana["email"], lists=place)
+    driver.sandbox.put_contact(id=ana["id"], city="Braga")
+
+    outcome = driver.sync(ana["id"], Lane.BULK)
+
+    assert outcome == "opted out"
+    assert driver.on_list(ana["email"]) is False
 
 
 @every_lane

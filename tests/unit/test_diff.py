@@ -11,6 +11,7 @@ from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, ListAction, Subscriber
 from pipeline.sync.diff import (
     Action,
+    Edit,
     Exclude,
     Inheritance,
     Retire,
@@ -67,14 +68,21 @@ SNAPSHOTS = st.builds(
     opted_out=st.booleans(),
     excluded=st.booleans(),
 )
+
+
+def heir(opted_out: bool, left: list[int], **fields: object) -> Inheritance:
+    leave = ListAction.UNSUBSCRIBE if opted_out else ListAction.REMOVE
+    leaves = dict.fromkeys(left, leave)
+    return make_inheritance(opted_out=opted_out, leaves=leaves, **fields)
+
+
 HEIRS = st.builds(
-    Inheritance,
-    mailjet_id=st.just(99),
+    heir,
+    st.booleans(),
+    st.lists(st.sampled_from([MAIN_LIST, VIP_LIST]), unique=True),
     lists=st.lists(st.sampled_from(LISTS), unique=True).map(tuple),
     properties=st.dictionaries(st.sampled_from(["city", "theirs"]), st.just("Oslo")),
-    opted_out=st.booleans(),
     excluded=st.booleans(),
-    keep=st.booleans(),
 )
 CLOSED = st.sampled_from([verdict for verdict in Verdict if not verdict.is_open])
 
@@ -99,6 +107,12 @@ def could_subscribe(action: Action) -> bool:
     return isinstance(action, SetLists) and bool(action.join)
 
 
+def is_consent(action: Action) -> bool:
+    if isinstance(action, Retire):
+        return set(action.lists.values()) == {ListAction.UNSUBSCRIBE}
+    return isinstance(action, Unsubscribe | Exclude)
+
+
 def agreed(contact: Contact, **fields: object) -> Snapshot:
     """Remembered as equal on both sides."""
     wanted = make_field_map().desired(contact, Verdict.SUBSCRIBED)
@@ -119,9 +133,10 @@ def test_no_plan_for_an_opt_out_could_subscribe_anybody_anywhere(sides: Sides) -
 def test_consent_comes_before_everything_else(sides: Sides) -> None:
     actions = make_plan(sides)
 
-    is_consent = [isinstance(action, Unsubscribe | Exclude) for action in actions]
-    assert is_consent == sorted(is_consent, reverse=True)
-    assert not any(is_consent) or not sides.verdict.is_open
+    consents = [is_consent(action) for action in actions]
+    assert consents == sorted(consents, reverse=True)
+    if sides.verdict.is_open:
+        assert not [one for one in actions if isinstance(one, Unsubscribe | Exclude)]
 
 
 @given(sides=sides_of(st.sampled_from(Verdict)))
@@ -131,7 +146,7 @@ def test_neither_an_empty_nor_an_unknown_value_is_ever_written(sides: Sides) -> 
 
     inherited = sides.inherits.properties if sides.inherits else {}
     for action in actions:
-        if isinstance(action, Upsert):
+        if isinstance(action, Upsert | Edit):
             assert action.name != ""
             assert all(action.properties.values())
             assert all(
@@ -148,7 +163,7 @@ def test_who_shares_an_address_with_somebody_older_writes_no_property(
     actions = make_plan(sides)
 
     if not sides.writes_properties:
-        assert not [action for action in actions if isinstance(action, Upsert)]
+        assert not [action for action in actions if isinstance(action, Upsert | Edit)]
 
 
 @given(sides=sides_of(CLOSED))
@@ -167,7 +182,8 @@ def test_an_opt_out_that_nobody_told_mailjet_is_told_for_every_list_we_manage(
             for list_id in (MAIN_LIST, VIP_LIST, LEAD_LIST)
         )
     ):
-        assert actions[0] == Unsubscribe((MAIN_LIST, VIP_LIST, LEAD_LIST))
+        first, *_ = (one for one in actions if not isinstance(one, Retire))
+        assert first == Unsubscribe((MAIN_LIST, VIP_LIST, LEAD_LIST))
 
 
 @pytest.mark.parametrize("known", ["told", "remembered"])
@@ -293,12 +309,12 @@ def test_who_was_taken_off_the_list_in_mailjet_is_not_put_back() -> None:
     assert actions == ()
 
 
-@pytest.mark.parametrize("keep", [True, False])
-def test_a_new_address_inherits_and_the_old_one_retires_unless_it_is_kept(
-    keep: bool,
+@pytest.mark.parametrize("leaves", [{}, {MAIN_LIST: ListAction.REMOVE}])
+def test_a_new_address_inherits_and_the_old_one_leaves_our_lists(
+    leaves: dict[int, ListAction],
 ) -> None:
     heir = make_inheritance(
-        lists=(MAIN_LIST, 77), properties={"theirs": "yes"}, keep=keep
+        lists=(MAIN_LIST, 77), properties={"theirs": "yes"}, leaves=leaves
     )
 
     actions = make_plan(make_sides(told({"city": "Rome"}), inherits=heir))
@@ -307,8 +323,9 @@ def test_a_new_address_inherits_and_the_old_one_retires_unless_it_is_kept(
     assert isinstance(upsert, Upsert)
     assert upsert.properties["theirs"] == "yes"
     assert upsert.properties["city"] == "Rome"
-    assert SetLists(join=(MAIN_LIST, 77), leave=()) in actions
-    assert (actions[-1] == Retire(99)) is not keep
+    assert upsert.action is ListAction.ADD
+    assert SetLists(join=(77,), leave=()) in actions
+    assert (actions[-1] == Retire(99, leaves)) is bool(leaves)
 
 
 @pytest.mark.parametrize("known", ["read", "paged"])
@@ -336,16 +353,59 @@ def test_a_new_address_does_not_inherit_the_list_of_a_tag_that_is_gone() -> None
         make_plan(make_sides(told({}, tags=tags), inherits=heir)) for tags in ([], None)
     )
 
-    assert SetLists(join=(MAIN_LIST, 77), leave=()) in without
-    assert SetLists(join=(MAIN_LIST, VIP_LIST, 77), leave=()) in unknown
+    assert SetLists(join=(77,), leave=()) in without
+    assert SetLists(join=(VIP_LIST, 77), leave=()) in unknown
+
+
+def test_what_the_new_address_has_already_is_neither_overwritten_nor_joined() -> None:
+    there = Subscriber(
+        1, properties={"theirs": "pizza"}, unsubscribed={77: True, 78: False}
+    )
+    heir = make_inheritance(
+        lists=(77, 78, 79), properties={"theirs": "ramen", "more": "tea"}
+    )
+
+    upsert, lists, _ = make_plan(make_sides(subscriber=there, inherits=heir))
+
+    assert isinstance(upsert, Upsert)
+    assert upsert.properties.get("theirs") is None
+    assert upsert.properties["more"] == "tea"
+    assert lists == SetLists(join=(79,), leave=())
+
+
+@pytest.mark.parametrize("base", [None, "agreed"])
+def test_who_left_a_tag_list_is_not_asked_to_join_it_again(base: str | None) -> None:
+    contact = told({}, tags=["vip", "lead"])
+    there = Subscriber(
+        1,
+        properties=make_field_map().desired(contact, Verdict.SUBSCRIBED),
+        unsubscribed={MAIN_LIST: False, VIP_LIST: True},
+    )
+    remembered = agreed(contact) if base else None
+
+    actions = make_plan(make_sides(contact, base=remembered, subscriber=there))
+
+    assert actions == (SetLists(join=(LEAD_LIST,), leave=()),)
+
+
+def test_a_change_of_somebody_off_the_list_touches_no_list() -> None:
+    before, after = told({"city": "Rome"}), told({"city": "Oslo"})
+    wanted = make_field_map().desired(before, Verdict.SUBSCRIBED)
+    there = Subscriber(1, properties=wanted, unsubscribed={})
+
+    actions = make_plan(make_sides(after, base=agreed(before), subscriber=there))
+
+    assert actions == (Edit(None, {"city": "Oslo"}),)
 
 
 def test_an_opted_out_address_hands_over_no_list() -> None:
-    heir = make_inheritance(opted_out=True, keep=True)
+    leaves = {VIP_LIST: ListAction.UNSUBSCRIBE}
+    heir = make_inheritance(opted_out=True, leaves=leaves)
 
     actions = make_plan(make_sides(verdict=Verdict.OPTED_OUT, inherits=heir))
 
-    assert actions[0] == Unsubscribe((MAIN_LIST, VIP_LIST, LEAD_LIST))
+    assert actions[0] == Retire(99, leaves)
+    assert actions[1] == Unsubscribe((MAIN_LIST, VIP_LIST, LEAD_LIST))
     assert not [action for action in actions if could_subscribe(action)]
 
 

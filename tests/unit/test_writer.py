@@ -349,7 +349,7 @@ def test_an_error_ends_the_run_where_it_stood() -> None:
     writer = Writer(TinyGhl(), mailjet, make_policy(), "gh1", EMAIL)
 
     with pytest.raises(NotFound):
-        writer.run((Retire(404), upsert), 0)
+        writer.run((Retire(404, {MAIN_LIST: ListAction.REMOVE}), upsert), 0)
 
     assert mailjet.people == {}
 
@@ -361,7 +361,7 @@ def test_the_old_address_leaves_our_lists_and_keeps_the_others() -> None:
     )
     writer = Writer(TinyGhl(), mailjet, make_policy(), "gh1", EMAIL)
 
-    writer.run((Retire(old.id),), 0)
+    writer.run((Retire(old.id, dict.fromkeys(MANAGED, ListAction.REMOVE)),), 0)
 
     assert old.unsubscribed == {77: False}
 

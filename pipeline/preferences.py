@@ -1,0 +1,128 @@
+"""Who said no: complete sets of both sides, read before anybody is listed.
+
+Three stages of a full run, each one page at a time; `setup` and Beat read them whole.
+"""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from pipeline.bootstrap import Kit
+from pipeline.errors import PermanentError, ScopeMissing
+from pipeline.paging import Cursor, Found, paged
+from pipeline.permit import Lane, Permit
+from pipeline.store.setup import SetupRecord
+from pipeline.sync.consent import mailjet_opt_out
+
+OPTOUT_FILTER = (
+    {
+        "group": "OR",
+        "filters": [
+            {"field": "dndSettings.Email.status", "operator": "eq", "value": "active"},
+            {
+                "field": "dndSettings.Email.status",
+                "operator": "eq",
+                "value": "permanent",
+            },
+            {"field": "dnd", "operator": "eq", "value": True},
+        ],
+    },
+)
+"""`dnd` is only the all-channel flag; the e-mail channel has had its own filter since
+2026-06 (GoHighLevel/highlevel-api-docs#279, read 2026-11)."""
+
+
+class Preferences:
+    """Reads the sets of one connection."""
+
+    def __init__(self, kit: Kit, record: SetupRecord, lane: Lane = Lane.BULK) -> None:
+        self._kit = kit
+        self._record = record
+        self._policy = kit.policy(record)
+        self._ghl = kit.ghl(Permit(lane))
+        self._mailjet = kit.mailjet(Permit(lane))
+        self.stages: dict[str, Callable[[Cursor], Found]] = {
+            "optouts": self._optouts,
+            "unsubscribed": self._unsubscribed,
+            "subscribers": self._subscribers,
+        }
+
+    def _optouts(self, cursor: Cursor) -> Found:
+        onwards: Cursor = {"stage": "unsubscribed"}
+        if not self._record.optout_filter:
+            return Found(onwards)
+        after, reader = cursor.get("after"), _reader(cursor)
+        try:
+            page = self._ghl.search_contacts(filters=OPTOUT_FILTER, search_after=after)
+        except PermanentError as error:
+            if is_dead_token(error):
+                raise
+            # Refused since `setup`: the old set lapses, and contacts are read singly.
+            return Found(onwards)
+        optouts = self._kit.optouts
+        address = self._policy.fingerprint.address
+        known = [address(row.email) for row in page.contacts if row.email]
+        if not optouts.add_ghl(reader, page.ids, known, first=after is None):
+            return Found({"stage": "optouts"})
+        if page.next is not None:
+            return Found({"stage": "optouts", "reader": reader, "after": page.next})
+        self._kit.ledger.mark(Lane.CONSENT, optouts.complete_ghl(reader))
+        return Found(onwards)
+
+    def read_optouts(self) -> None:
+        """Read the whole set of people who opted out in GHL; newcomers go first."""
+        self._read("optouts", until="unsubscribed")
+
+    def _unsubscribed(self, cursor: Cursor) -> Found:
+        offset, reader = cursor.get("offset", 0), _reader(cursor)
+        page = self._mailjet.list_recipients(offset, unsubscribed=True)
+        account_wide = self._kit.settings.optout_scope_account
+        ours = self._policy.managed_lists
+        gone = [
+            row.contact_id
+            for row in page.recipients
+            if row.unsubscribed and (account_wide or row.list_id in ours)
+        ]
+        if not self._kit.optouts.add_unsubscribed(reader, gone, first=offset == 0):
+            return Found({"stage": "unsubscribed"})
+        ids = [row.id for row in page.recipients]
+        onwards = {"stage": "subscribers", "reader": reader}
+        return paged({**cursor, "reader": reader}, ids, page.next_offset, onwards)
+
+    def _subscribers(self, cursor: Cursor) -> Found:
+        offset, reader = cursor.get("offset", 0), _reader(cursor)
+        page = self._mailjet.list_contacts(offset)
+        ids = [subscriber.contact_id for subscriber in page.subscribers]
+        optouts = self._kit.optouts
+        unsubscribed = optouts.are_unsubscribed(reader, ids)
+        if unsubscribed is None:
+            return Found({"stage": "unsubscribed"})
+        address = self._policy.fingerprint.address
+        gone = [
+            address(subscriber.email)
+            for subscriber, is_gone in zip(page.subscribers, unsubscribed, strict=True)
+            if is_gone or mailjet_opt_out(subscriber, account_wide=True)
+        ]
+        if not optouts.add_mailjet(reader, gone, first=offset == 0):
+            return Found({"stage": "unsubscribed"})
+        if page.next_offset is None:
+            optouts.complete_mailjet(reader)
+        return paged(cursor, ids, page.next_offset, {"stage": "properties"})
+
+    def read_mailjet_optouts(self) -> None:
+        """Read the whole set of people whom Mailjet has a no from."""
+        self._read("unsubscribed", until="properties")
+
+    def _read(self, stage: str, *, until: str) -> None:
+        cursor: Cursor | None = {"stage": stage}
+        while cursor is not None and cursor["stage"] != until:
+            cursor = self.stages[cursor["stage"]](cursor).next
+
+
+def _reader(cursor: Cursor) -> str:
+    """The name of the set that is being filled; a new one where reading begins."""
+    return cursor.get("reader") or uuid4().hex[:8]
+
+
+def is_dead_token(error: PermanentError) -> bool:
+    """Whether the refusal was of us, and not of search, which we can do without."""
+    return error.status == 401 and not isinstance(error, ScopeMissing)

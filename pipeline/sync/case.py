@@ -1,0 +1,70 @@
+"""One contact with all that its sync may touch, and what can come of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.sync.diff import Inheritance
+from pipeline.sync.ports import Ghl, Mailjet, Memory, Policy
+from pipeline.sync.reading import read_inheritance
+from pipeline.sync.snapshot import Snapshot
+
+
+class Outcome(StrEnum):
+    """What a sync did, as operators read it in Flower, `runs` and `sync`."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    OPTED_OUT = "opted out"
+    SHARED = "shares an address with an older contact"
+    NO_EMAIL = "no e-mail"
+    INVALID_EMAIL = "invalid e-mail"
+    DELETED = "deleted in GHL"
+    ERASED = "deleted in Mailjet"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What to remember, in one step with the settlement of the lease.
+
+    Args:
+        snapshot: None forgets the contact.
+        wake: contacts that have to look again because this one let an address go.
+    """
+
+    outcome: Outcome
+    snapshot: Snapshot | None
+    wake: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One contact and what its sync may touch."""
+
+    contact_id: str
+    ghl: Ghl
+    mailjet: Mailjet
+    memory: Memory
+    policy: Policy
+
+    def addresses(self, address: bytes) -> tuple[bytes, ...]:
+        """All that are written: the address, and the one before when it changed."""
+        old = self.memory.snapshot
+        before = old.address if old else b""
+        return tuple(dict.fromkeys(filter(None, (address, before))))
+
+    def inherit(self, address: bytes) -> Inheritance | None:
+        """Read the old address of a contact whose address is another now."""
+        old = self.memory.snapshot
+        if old is None or not old.mailjet_id or old.address == address:
+            return None
+        self.memory.begin(*self.addresses(address))
+        is_shared = bool(self.memory.evidence(old.address).sharers)
+        return read_inheritance(self.mailjet, self.policy, old, is_shared=is_shared)
+
+    def left_behind(self, address: bytes) -> frozenset[str]:
+        """Contacts that keep an address which this one has no more."""
+        old = self.memory.snapshot
+        if old is None or not old.address or old.address == address:
+            return frozenset()
+        return frozenset(self.memory.evidence(old.address).sharers)

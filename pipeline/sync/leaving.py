@@ -1,0 +1,70 @@
+"""Contacts that lost their address, and contacts that are gone from GHL."""
+
+from pipeline.errors import NotFound, PermanentError, Reach
+from pipeline.sync import consent
+from pipeline.sync.case import Case, Outcome, Result
+from pipeline.sync.contact import Contact, EmailProblem, ListAction
+from pipeline.sync.writer import Writer, empty_snapshot
+
+
+def without_address(case: Case, contact: Contact) -> Result:
+    """Nobody to mail: what an earlier address got is taken back, consent stays."""
+    outcome = (
+        Outcome.INVALID_EMAIL
+        if contact.email_problem is EmailProblem.INVALID
+        else Outcome.NO_EMAIL
+    )
+    heir = case.inherit(b"")
+    actions = heir.retirement if heir else ()
+    Writer(case.ghl, case.mailjet, case.policy, contact.id, "").run(actions, 0)
+    snapshot = empty_snapshot(
+        contact,
+        case.memory.snapshot,
+        bool(consent.ghl_opt_out(contact)) or bool(heir and heir.opted_out),
+        case.policy,
+        excluded=bool(heir and heir.excluded),
+    )
+    return Result(outcome, snapshot, wake=tuple(sorted(case.left_behind(b""))))
+
+
+def deleted(case: Case) -> Result:
+    """Gone from GHL: unsubscribed, unless another contact has the address."""
+    remembered = case.memory.snapshot
+    if remembered is None or not remembered.mailjet_id:
+        return Result(Outcome.DELETED, None)
+    case.memory.begin(remembered.address)
+    others = tuple(case.memory.evidence(remembered.address).sharers)
+    email = "" if others else _email(case, remembered.mailjet_id)
+    if email and not (others := _others_in_ghl(case, email)):
+        gone = dict.fromkeys(case.policy.managed_lists, ListAction.UNSUBSCRIBE)
+        case.mailjet.manage_lists(remembered.mailjet_id, gone)
+    return Result(Outcome.DELETED, None, wake=others)
+
+
+def _email(case: Case, mailjet_id: int) -> str:
+    """The address as Mailjet has it; "" when the person was deleted there."""
+    try:
+        subscriber = case.mailjet.get_contact(mailjet_id)
+    except NotFound:
+        return ""
+    return "" if subscriber.is_erased else subscriber.email
+
+
+def _others_in_ghl(case: Case, email: str) -> tuple[str, ...]:
+    """Contacts with the address that we have yet to sync, such as the same person made
+    anew: what is unsubscribed here is nobody's to undo."""
+    try:
+        ids = case.ghl.contacts_with_email(email)
+    except PermanentError as error:
+        if error.reach is Reach.CONNECTION:
+            raise
+        return ()
+    return tuple(id_ for id_ in ids if _has_email(case, id_, email))
+
+
+def _has_email(case: Case, contact_id: str, email: str) -> bool:
+    """Search still shows for some seconds who is gone."""
+    try:
+        return case.ghl.get_contact(contact_id).email == email
+    except NotFound:
+        return False

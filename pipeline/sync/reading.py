@@ -1,0 +1,69 @@
+"""Mailjet's side of one contact, really read: who is there now, and what they said."""
+
+from dataclasses import replace
+
+from pipeline.errors import NotFound
+from pipeline.sync import consent
+from pipeline.sync.contact import ListAction, Subscriber
+from pipeline.sync.diff import Inheritance
+from pipeline.sync.ports import Mailjet, Policy
+from pipeline.sync.snapshot import Snapshot
+
+NOBODY = Subscriber(0, properties={}, excluded=False, unsubscribed={})
+
+
+def read_subscriber(mailjet: Mailjet, mailjet_id: int, email: str) -> Subscriber:
+    """The subscriber with all that three reads tell; `NOBODY` when there is none.
+
+    Args:
+        mailjet_id: asked for first; 0 when unknown. Somebody who was erased in Mailjet
+            may have come back since, with the same address under another id.
+        email: "" when it is unknown.
+    """
+    known_by: int | str
+    for known_by in (mailjet_id, email):
+        if not known_by:
+            continue
+        try:
+            found = mailjet.get_contact(known_by)
+        except NotFound:
+            continue
+        if not found.is_erased:
+            return replace(
+                found,
+                properties=mailjet.contact_data(found.contact_id),
+                unsubscribed=mailjet.contact_lists(found.contact_id),
+            )
+    return NOBODY
+
+
+def says_no(subscriber: Subscriber, policy: Policy) -> bool:
+    """Whether Mailjet has a no; one to a list of ours is one in either scope."""
+    if consent.mailjet_opt_out(subscriber, account_wide=policy.optout_scope_account):
+        return True
+    lists = subscriber.unsubscribed or {}
+    return any(lists.get(list_id) for list_id in policy.managed_lists)
+
+
+def read_inheritance(
+    mailjet: Mailjet, policy: Policy, old: Snapshot, *, is_shared: bool
+) -> Inheritance:
+    """Read the old address of a contact whose address is another now.
+
+    Args:
+        is_shared: another contact still has the old address.
+    """
+    was = read_subscriber(mailjet, old.mailjet_id, "")
+    said_no = says_no(was, policy)
+    lists = was.unsubscribed or {}
+    active = tuple(i for i, gone in lists.items() if not gone)
+    ours = () if is_shared else (i for i in active if i in policy.managed_lists)
+    leave = ListAction.UNSUBSCRIBE if said_no else ListAction.REMOVE
+    return Inheritance(
+        mailjet_id=old.mailjet_id,
+        lists=active,
+        properties={k: v for k, v in (was.properties or {}).items() if v},
+        opted_out=said_no,
+        excluded=bool(was.excluded),
+        leaves=dict.fromkeys(ours, leave),
+    )
