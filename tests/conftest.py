@@ -15,7 +15,7 @@ from redis import Redis
 
 from pipeline.store.ledger import Ledger
 from tests.driver import Driver
-from tests.sandbox import MailjetCaller, Sandbox, fresh_email
+from tests.sandbox import GhlCaller, MailjetCaller, Sandbox
 from tests.valkey import Valkey
 
 DriverFactory = Callable[..., Driver]
@@ -81,6 +81,14 @@ def driver(build_driver: DriverFactory) -> Driver:
 
 
 @pytest.fixture
+def ghl(sandbox: Sandbox) -> Iterator[GhlCaller]:
+    """A stranger who calls the sandbox's GHL."""
+    caller = GhlCaller(sandbox)
+    yield caller
+    caller.close()
+
+
+@pytest.fixture
 def mailjet(sandbox: Sandbox) -> Iterator[MailjetCaller]:
     """A stranger who calls the sandbox's Mailjet."""
     caller = MailjetCaller(sandbox)
@@ -91,5 +99,4 @@ def mailjet(sandbox: Sandbox) -> Iterator[MailjetCaller]:
 @pytest.fixture
 def mailjet_list(mailjet: MailjetCaller) -> int:
     """A list that nobody is on."""
-    answer = mailjet.call("POST", "contactslist", {"Name": fresh_email()})
-    return int(answer.json()["Data"][0]["ID"])
+    return mailjet.new_list()

@@ -11,13 +11,15 @@ from uuid import uuid4
 
 import requests
 
+from tests.sandbox_activities import ActivityControl
+
 Row = dict[str, Any]
 
 STOP_SECONDS = 10.0
 CALL_SECONDS = 30.0
 
 
-class Sandbox:
+class Sandbox(ActivityControl):
     """A local GHL and a local Mailjet on free ports, started here and ended by `stop`.
 
     Limits are off unless `options` set them.
@@ -98,6 +100,15 @@ class Sandbox:
 
     def clear_log(self) -> None:
         self._ask("DELETE", "log")
+
+    def exchanges(self) -> list[Row]:
+        """Requests and answers whole since the last look, with `keep_exchanges` set.
+
+        Each has `vendor`, `method`, `route`, `path`, `query` (pairs), `headers` (names
+        in lower case), `request` (text), `status` and `answer`.
+        """
+        rows: list[Row] = self._get("exchanges")
+        return rows
 
     def stats(self) -> dict[str, Row]:
         """By vendor: `calls`, `answers_429`, `first_arrival`, `last_arrival`,
@@ -218,6 +229,14 @@ class GhlCaller:
         whole = {"locationId": self.location, "pageLimit": 100, **body}
         return self.call("POST", "/contacts/search", json=whole)
 
+    def found(self, field: str, operator: str, value: Any = None) -> list[Row]:
+        """All rows that one filter of the search lets through."""
+        item = {"field": field, "operator": operator, "value": value}
+        response = self.search(pageLimit=500, filters=[item])
+        assert response.status_code == 200, response.text
+        rows: list[Row] = response.json()["contacts"]
+        return rows
+
     def create(self, **fields: Any) -> Row:
         """A new contact, as the API shows it."""
         body = {"locationId": self.location, **fields}
@@ -275,6 +294,26 @@ class MailjetCaller:
         response = self.call("POST", "contact", body)
         assert response.status_code == 201, response.text
         return int(response.json()["Data"][0]["ID"])
+
+    def new_list(self) -> int:
+        """A list that nobody is on; its id."""
+        response = self.call("POST", "contactslist", {"Name": uuid4().hex})
+        assert response.status_code == 201, response.text
+        return int(response.json()["Data"][0]["ID"])
+
+    def new_property(self, **fields: str) -> str:
+        """A property with a new name; its name."""
+        body = {"Name": f"p{uuid4().hex}", "Datatype": "str", **fields}
+        response = self.call("POST", "contactmetadata", body)
+        assert response.status_code == 201, response.text
+        return str(response.json()["Data"][0]["Name"])
+
+    def is_unsubscribed(self, email: str) -> bool | None:
+        """On the seeded list; None when the contact is not on it."""
+        subscriber = self.sandbox.subscriber(email)
+        assert subscriber is not None
+        row: dict[str, bool] | None = subscriber["lists"].get(str(self.list_id))
+        return row["unsubscribed"] if row else None
 
 
 def fresh_email() -> str:

@@ -3,9 +3,10 @@
 from collections import Counter, deque
 from collections.abc import Iterator
 
-from pipeline.sandbox.wire import Row
+from pipeline.sandbox.wire import Answer, Call, Row
 
 REMEMBERED_CALLS = 500_000
+REMEMBERED_EXCHANGES = 5_000
 
 
 class Entry:
@@ -30,6 +31,7 @@ class CallLog:
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=REMEMBERED_CALLS)
+        self.exchanges: deque[Row] = deque(maxlen=REMEMBERED_EXCHANGES)
 
     def arrive(self, arrival: float, vendor: str, method: str, route: str) -> Entry:
         """Remember a call; its answer is filled in later."""
@@ -37,8 +39,26 @@ class CallLog:
         self._entries.append(entry)
         return entry
 
+    def keep(self, call: Call, answer: Answer) -> None:
+        """Remember a request and its answer whole, as the endpoint made it."""
+        body = answer.body
+        self.exchanges.append(
+            {
+                "vendor": call.vendor,
+                "method": call.method,
+                "route": call.route,
+                "path": call.path,
+                "query": call.repeated,
+                "headers": {name.lower(): text for name, text in call.headers.items()},
+                "request": call.body.decode("utf-8", "replace"),
+                "status": answer.status,
+                "answer": body.decode() if isinstance(body, bytes) else body,
+            }
+        )
+
     def clear(self) -> None:
         self._entries.clear()
+        self.exchanges.clear()
 
     def of(self, vendor: str | None) -> Iterator[Entry]:
         """The calls to one vendor, or to both."""

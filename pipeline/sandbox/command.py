@@ -26,6 +26,25 @@ READY = "Ready. Ctrl+C ends it and forgets everything."
     type=click.IntRange(0, 1_000_000),
     help="How many people to invent in GHL.",
 )
+@click.option(
+    "--tasks-per-contact",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 100),
+    help="0.5 is one for every second contact.",
+)
+@click.option(
+    "--notes-per-contact",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 100),
+)
+@click.option(
+    "--appointments-per-contact",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 100),
+)
 @click.option("--seed", default=1, show_default=True, help="Same seed, same people.")
 @click.option(
     "--ghl-rate",
@@ -73,6 +92,9 @@ def sandbox(
     ghl_port: int,
     mailjet_port: int,
     contacts: int,
+    tasks_per_contact: float,
+    notes_per_contact: float,
+    appointments_per_contact: float,
     seed: int,
     env_file: Path | None,
     **options: Any,
@@ -93,7 +115,12 @@ def sandbox(
     except ModuleNotFoundError as missing:
         hint = "install it with: pip install 'ghl-mailjet[sandbox]'"
         raise click.ClickException(f"{missing.name} is missing; {hint}") from None
-    world = World(settings, contacts=contacts, seed=seed)
+    plenty = {
+        "tasks": tasks_per_contact,
+        "notes": notes_per_contact,
+        "appointments": appointments_per_contact,
+    }
+    world = World(settings, contacts=contacts, seed=seed, plenty=plenty)
 
     def on_ready(env: dict[str, str]) -> None:
         if env_file:

@@ -3,13 +3,12 @@
 It needs no credentials, counts against no limit, meets no fault, is in no log.
 """
 
-import json
 from dataclasses import asdict
 
-from pipeline.sandbox.ghl.location import LOCATION_ID
-from pipeline.sandbox.ghl.times import now_iso
+from pipeline.sandbox import activity_control
+from pipeline.sandbox.ghl.contacts import blank
 from pipeline.sandbox.mailjet.properties import typed_values
-from pipeline.sandbox.wire import Answer, Call, Refusal, Routes, Row
+from pipeline.sandbox.wire import Answer, Call, Refusal, Routes, Row, json_object
 from pipeline.sandbox.world import World
 
 PREFIX = "/_sandbox/"
@@ -48,9 +47,11 @@ RAW_CONTACT_KEYS = frozenset(
         "businessName",
     }
 )
-SUBSCRIBER_KEYS = frozenset({"id", "email", "name", "properties", "excluded", "lists"})
+SUBSCRIBER_KEYS = frozenset(
+    {"id", "email", "name", "properties", "excluded", "complained", "lists"}
+)
 
-routes: Routes[World] = Routes()
+routes = Routes[World]().joined((activity_control.routes,))
 
 
 def answer(world: World, call: Call) -> Answer:
@@ -87,6 +88,14 @@ def clear_log(world: World, call: Call) -> Answer:
     return Answer(204)
 
 
+@routes("GET", "/_sandbox/exchanges")
+def show_exchanges(world: World, call: Call) -> Answer:
+    """Requests and answers whole, if `keep_exchanges` is set; a look forgets them."""
+    exchanges = list(world.log.exchanges)
+    world.log.exchanges.clear()
+    return Answer(200, exchanges)
+
+
 @routes("GET", "/_sandbox/stats")
 def show_stats(world: World, call: Call) -> Answer:
     return Answer(200, world.log.stats(world.windows()))
@@ -99,7 +108,7 @@ def show_settings(world: World, call: Call) -> Answer:
 
 @routes("POST", "/_sandbox/settings")
 def change_settings(world: World, call: Call) -> Answer:
-    world.settings.change(_body(call))
+    world.settings.change(json_object(call))
     world.apply_limits()
     return Answer(200, asdict(world.settings))
 
@@ -111,7 +120,7 @@ def show_faults(world: World, call: Call) -> Answer:
 
 @routes("POST", "/_sandbox/faults")
 def add_fault(world: World, call: Call) -> Answer:
-    return Answer(201, asdict(world.faults.add(_body(call))))
+    return Answer(201, asdict(world.faults.add(json_object(call))))
 
 
 @routes("DELETE", "/_sandbox/faults")
@@ -140,20 +149,10 @@ def raw_contact(world: World, call: Call) -> Answer:
 @routes("POST", "/_sandbox/ghl/contacts")
 def put_raw_contact(world: World, call: Call) -> Answer:
     """Create a contact, or patch the one with that `id`, as a user of GHL would."""
-    body = _body(call)
+    body = json_object(call)
     _refuse_strangers(body, RAW_CONTACT_KEYS)
     location = world.location
-    blank = {
-        "id": location.new_id(),
-        "locationId": LOCATION_ID,
-        "type": "lead",
-        "tags": [],
-        "customFields": [],
-        "dnd": False,
-        "dndSettings": {},
-        "dateAdded": now_iso(),
-    }
-    old = location.book.rows.get(body.get("id", ""), blank)
+    old = location.book.rows.get(body.get("id", "")) or blank(location)
     row = location.save({**old, **body}, edited="dateUpdated" not in body)
     return Answer(200, row)
 
@@ -175,12 +174,16 @@ def put_subscriber(world: World, call: Call) -> Answer:
 
     `lists` is list id to `{"unsubscribed": bool}`, or to null to take them off it.
     """
-    body, account = _body(call), world.account
+    body, account = json_object(call), world.account
     _refuse_strangers(body, SUBSCRIBER_KEYS)
     contact_id = account.contact_id(str(body.get("id") or body["email"]))
     if contact_id is None:
         contact_id = account.add_contact(body["email"])
-    fields = {"name": "Name", "excluded": "IsExcludedFromCampaigns"}
+    fields = {
+        "name": "Name",
+        "excluded": "IsExcludedFromCampaigns",
+        "complained": "IsSpamComplaining",
+    }
     changes = {fields[key]: body[key] for key in fields.keys() & body.keys()}
     account.change_contact(contact_id, changes)
     values, problems = typed_values(account, body.get("properties", {}))
@@ -208,13 +211,6 @@ def _subscriber(world: World, contact_id: int) -> Row:
             for each in recipients
         },
     }
-
-
-def _body(call: Call) -> Row:
-    body = json.loads(call.body)
-    if not isinstance(body, dict):
-        raise TypeError("the body must be an object")
-    return body
 
 
 def _refuse_strangers(body: Row, known: frozenset[str]) -> None:

@@ -43,7 +43,11 @@ def _encode(answer: Answer) -> bytes:
     if answer.body is None:
         return b""
     text = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"))
-    return text.encode()
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair travels escaped, as JavaScript sends it.
+        return json.dumps(answer.body).encode()
 
 
 def _head(answer: Answer) -> dict[str, Any]:

@@ -3,18 +3,21 @@
 The kinds, by the moment at which they strike:
 
 - INSTEAD of the endpoint: `500`, `502` (an HTML page), `503` (plain text), `429`,
-  `token_revoked`, `scope_missing`, `no_answer_before` (closed, nothing done), `reset`.
+  `token_revoked`, `scope_missing`, `no_answer_before` (closed, nothing done), `reset`,
+  `refused` (the vendor finds the data wrong: with `contact`, a poison contact).
 - SPOILED, after the endpoint has done its work: `no_answer_after` (closed),
   `slow` (`seconds`), `trickle` (byte by byte over `seconds`), `truncated` JSON,
-  `wrong_type` (a list where an object belongs), `empty` body.
+  `wrong_type` (a list where an object belongs), `empty` body, `refused_after`.
 - STANDING, for as long as they are listed: `search_lag` and `deleted_linger`
-  (`seconds` until GHL's search knows), `filter_refused` (`field`), `shifting_pages`
-  (a page that is found by counting starts `rows` later, as if rows before it had gone,
-  or earlier, as if some had come).
+  (`seconds` until GHL's search knows), `read_lag` (`seconds` until a GET by address
+  finds a new Mailjet contact), `filter_refused` (`field`), `shifting_pages` (a page
+  that is found by counting starts `rows` later, as if rows before it had gone, or
+  earlier, as if some had come).
 """
 
 import random
 from dataclasses import asdict, dataclass, fields
+from fnmatch import fnmatchcase
 from itertools import count
 
 from pipeline.sandbox.wire import Call, Row
@@ -29,13 +32,22 @@ INSTEAD = frozenset(
         "scope_missing",
         "no_answer_before",
         "reset",
+        "refused",
     }
 )
 SPOILED = frozenset(
-    {"no_answer_after", "slow", "trickle", "truncated", "wrong_type", "empty"}
+    {
+        "no_answer_after",
+        "slow",
+        "trickle",
+        "truncated",
+        "wrong_type",
+        "empty",
+        "refused_after",
+    }
 )
 STANDING = frozenset(
-    {"search_lag", "deleted_linger", "filter_refused", "shifting_pages"}
+    {"search_lag", "deleted_linger", "read_lag", "filter_refused", "shifting_pages"}
 )
 
 
@@ -44,12 +56,14 @@ class Fault:
     """One thing that goes wrong.
 
     Args:
-        vendor, method, route: which calls; `*` is any; the route is a template.
-        contact: only calls about this contact id; None is any.
+        vendor, method: which calls; `*` is any.
+        route: a pattern for the route's template, such as `/contacts/*`; `*` is any.
+        contact: only calls about this contact id or Mailjet address; None is any.
         probability: of striking a call that fits, 0 to 1.
         times: how many calls it strikes before it is used up; None is without end.
-        seconds: of `slow`, `trickle`, `search_lag`, `deleted_linger`.
+        seconds: of `slow`, `trickle`, `search_lag`, `deleted_linger`, `read_lag`.
         retry_after: seconds in the header of a `429`; None is no header.
+        message: the vendor's words; empty takes its usual ones.
         field: what `filter_refused` refuses.
         rows: by how many `shifting_pages` shifts.
     """
@@ -63,6 +77,7 @@ class Fault:
     times: int | None = None
     seconds: float = 5.0
     retry_after: int | None = None
+    message: str = ""
     field: str = ""
     rows: int = 1
     id: int = 0
@@ -71,9 +86,13 @@ class Fault:
         return (
             self.vendor in ("*", call.vendor)
             and self.method in ("*", call.method)
-            and self.route in ("*", call.route)
-            and (self.contact is None or str(self.contact) == str(call.contact))
+            and fnmatchcase(call.route, self.route)
+            and (self.contact is None or self._is_about(call))
         )
+
+    def _is_about(self, call: Call) -> bool:
+        named = str(self.contact)
+        return named == str(call.contact) or named.lower() == call.address
 
 
 class Faults:

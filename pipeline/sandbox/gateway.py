@@ -22,6 +22,7 @@ from pipeline.sandbox.wire import (
     Route,
     Routes,
     State,
+    first_values,
     read_target,
 )
 
@@ -47,7 +48,7 @@ class Front(Protocol):
 
     def error(self, status: int, message: str) -> Answer: ...
 
-    def dress(self, answer: Answer) -> None: ...
+    def dress(self, call: Call, answer: Answer) -> None: ...
 
 
 class Gateway(Generic[State]):
@@ -68,7 +69,7 @@ class Gateway(Generic[State]):
         log: CallLog,
     ) -> None:
         self.front = front
-        self._routes = routes
+        self.routes = routes
         self._state = state
         self._settings = settings
         self._faults = faults
@@ -77,21 +78,25 @@ class Gateway(Generic[State]):
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         arrival = time.monotonic()
-        path, query = read_target(request.raw_path)
-        front = self.front
+        path, pairs = read_target(request.raw_path)
+        front, query = self.front, first_values(pairs)
         call = Call(front.name, request.method, path, query, request.headers)
-        route, call.params, known_path = self._routes.find(request.method, path)
+        call.repeated = pairs
+        route, call.params, known_path = self.routes.find(request.method, path)
         call.route = route.template if route else call.route
         entry = self._log.arrive(arrival, front.name, call.method, call.route)
         if (answer := front.stop_at_edge(call)) is None:
             wait = front.allowance.arrive(arrival)
-            call.body = await request.read()
+            # `request.read` would stop at 1 MiB, and a note may be larger.
+            call.body = await request.content.read()
             front.identify(call)
             answer, fault = self._answer(call, wait, route, known_path)
-            front.dress(answer)
+            front.dress(call, answer)
         else:
             fault = None
         entry.contact = call.contact
+        if self._settings.keep_exchanges:
+            self._log.keep(call, answer)
         if self._settings.latency_ms:
             await asyncio.sleep(self._settings.latency_ms / 1000)
         if not fault or not fault.kind.startswith(("no_answer", "reset")):
@@ -116,7 +121,10 @@ class Gateway(Generic[State]):
             answer = route.endpoint(self._state, call)
         except Refusal as refusal:
             answer = refusal.answer
-        return answer, self._faults.strike(call, SPOILED)
+        fault = self._faults.strike(call, SPOILED)
+        if fault and fault.kind == "refused_after":
+            answer = self._failure(fault)
+        return answer, fault
 
     def _too_many(self, wait: float) -> Answer:
         answer = self.front.error(*self.front.failures["429"])
@@ -129,9 +137,11 @@ class Gateway(Generic[State]):
             return Answer(502, BAD_GATEWAY_PAGE, {"Content-Type": "text/html"})
         if fault.kind == "503":
             return Answer(503, UNAVAILABLE, {"Content-Type": "text/plain"})
-        if fault.kind not in self.front.failures:
+        kind = fault.kind.removesuffix("_after")
+        if kind not in self.front.failures:
             return Answer(500)  # never sent: the connection ends instead
-        answer = self.front.error(*self.front.failures[fault.kind])
+        status, words = self.front.failures[kind]
+        answer = self.front.error(status, fault.message or words)
         if fault.retry_after is not None:
             answer.headers["Retry-After"] = str(fault.retry_after)
         return answer

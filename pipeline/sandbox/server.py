@@ -13,7 +13,7 @@ from pipeline.sandbox.delivery import deliver
 from pipeline.sandbox.ghl.front import TOKEN
 from pipeline.sandbox.ghl.location import LOCATION_ID
 from pipeline.sandbox.mailjet.front import API_KEY, SECRET_KEY
-from pipeline.sandbox.wire import Call, read_target
+from pipeline.sandbox.wire import Call, first_values, read_target
 from pipeline.sandbox.world import World
 
 HOST = "127.0.0.1"
@@ -74,11 +74,12 @@ def _with_control(world: World, serve: Handler) -> Handler:
     """GHL's port, with the back door in it."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        path, query = read_target(request.raw_path)
+        path, pairs = read_target(request.raw_path)
         if not path.startswith(control.PREFIX):
             return await serve(request)
+        query = first_values(pairs)
         call = Call("control", request.method, path, query, request.headers)
-        call.body = await request.read()
+        call.body = await request.content.read()
         return await deliver(request, control.answer(world, call), None)
 
     return handle

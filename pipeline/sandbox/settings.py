@@ -19,7 +19,11 @@ class Settings:
         allow_duplicates: whether the GHL location takes the same address twice.
         tags_bump_date_updated: whether the tag endpoints count as an edit in GHL.
         search_rows_carry_dnd: whether GHL's search rows hold `dndSettings`.
+        deleted_tasks_listed: whether GHL's task search still shows deleted tasks.
+        historic_namespace: whether the Mailjet account offers historic properties.
         values_rewritten: Mailjet cuts text values to this many characters; None keeps.
+        anonymised_days: for how long Mailjet still shows a person it has forgotten.
+        keep_exchanges: whether requests and answers are kept whole, to be looked at.
     """
 
     ghl_rate: str = "100/10"
@@ -31,7 +35,11 @@ class Settings:
     allow_duplicates: bool = False
     tags_bump_date_updated: bool = True
     search_rows_carry_dnd: bool = True
+    deleted_tasks_listed: bool = False
+    historic_namespace: bool = True
     values_rewritten: int | None = None
+    anonymised_days: float = 30.0
+    keep_exchanges: bool = False
 
     def __post_init__(self) -> None:
         parse_rate(self.ghl_rate)

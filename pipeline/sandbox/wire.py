@@ -1,6 +1,7 @@
 """What travels: a call that came in, the answer that goes out, the route between."""
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl, unquote
@@ -19,7 +20,9 @@ class Call:
     Args:
         query: of a repeated parameter the first value counts.
         params: what the route's `:names` stand for, percent-decoded.
+        repeated: the query as it came, for the rare parameter that is a list.
         contact: the id of the contact it is about; None where there is none (yet).
+        address: the e-mail address of that contact in lower case, where it is known.
     """
 
     vendor: str
@@ -30,7 +33,9 @@ class Call:
     body: bytes = b""
     params: dict[str, str] = field(default_factory=dict)
     route: str = "(unknown)"
+    repeated: list[tuple[str, str]] = field(default_factory=list)
     contact: str | int | None = None
+    address: str = ""
 
 
 @dataclass(slots=True)
@@ -88,10 +93,13 @@ class Routes(Generic[State]):
     def joined(self, others: "Iterable[Routes[State]]") -> "Routes[State]":
         """Take in the routes of other tables."""
         for other in others:
-            for rows in other._by_length.values():
-                for _, route in rows:
-                    self._add(route)
+            for route in other:
+                self._add(route)
         return self
+
+    def __iter__(self) -> Iterator[Route[State]]:
+        """All routes."""
+        return (route for rows in self._by_length.values() for _, route in rows)
 
     def find(
         self, method: str, path: str
@@ -118,11 +126,27 @@ class Routes(Generic[State]):
         self._by_length.setdefault(len(parts), []).append((parts, route))
 
 
-def read_target(target: str) -> tuple[str, dict[str, str]]:
+def read_target(target: str) -> tuple[str, list[tuple[str, str]]]:
     """Split a request target into its path, still encoded, and its query."""
     path, _, query = target.partition("?")
-    pairs = parse_qsl(query, keep_blank_values=True)
-    return path, dict(reversed(pairs))
+    return path, parse_qsl(query, keep_blank_values=True)
+
+
+def first_values(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """A query by name; of a repeated parameter the first value counts."""
+    return dict(reversed(pairs))
+
+
+def json_object(call: Call) -> Row:
+    """The body of a call that is ours to believe.
+
+    Raises:
+        TypeError, ValueError: it is no JSON object.
+    """
+    body = json.loads(call.body)
+    if not isinstance(body, dict):
+        raise TypeError("the body must be an object")
+    return body
 
 
 def _parts(path: str) -> list[str]:

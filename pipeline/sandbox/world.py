@@ -1,16 +1,29 @@
 """Everything the sandbox holds, made and joined in one place."""
 
+from collections.abc import Mapping
+
 from pipeline.sandbox.calls import CallLog
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.gateway import Gateway
-from pipeline.sandbox.ghl import contacts, listings, places, search
+from pipeline.sandbox.ghl import (
+    appointments,
+    contacts,
+    listings,
+    matching,
+    notes,
+    places,
+    search,
+    task_search,
+    tasks,
+)
 from pipeline.sandbox.ghl.front import GhlFront
 from pipeline.sandbox.ghl.location import Location
 from pipeline.sandbox.limits import Allowance, parse_rate
 from pipeline.sandbox.mailjet import contacts as people
-from pipeline.sandbox.mailjet import lists, properties, recipients
+from pipeline.sandbox.mailjet import history, lists, properties, recipients
 from pipeline.sandbox.mailjet.account import Account
 from pipeline.sandbox.mailjet.front import MailjetFront
+from pipeline.sandbox.seed.activities import NO_ACTIVITIES, keep_busy
 from pipeline.sandbox.seed.people import furnish
 from pipeline.sandbox.seed.subscribers import subscribe
 from pipeline.sandbox.settings import Settings
@@ -24,10 +37,18 @@ class World:
 
     Args:
         contacts: how many people to invent in GHL.
+        plenty: how many activities of each kind to invent for a contact.
         list_id: the Mailjet list that was made for them.
     """
 
-    def __init__(self, settings: Settings, *, contacts: int, seed: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        contacts: int,
+        seed: int,
+        plenty: Mapping[str, float] = NO_ACTIVITIES,
+    ) -> None:
         self.settings = settings
         self.log = CallLog()
         self.faults = Faults(seed)
@@ -36,6 +57,7 @@ class World:
         self._allowances = {"ghl": Allowance(None), "mailjet": Allowance(None)}
         self.apply_limits()
         furnish(self.location, contacts, seed)
+        keep_busy(self.location, plenty, seed)
         self.list_id = subscribe(self.account, self.location.book.rows.values(), seed)
 
     def apply_limits(self) -> None:
@@ -58,7 +80,17 @@ class World:
 
     def ghl(self) -> Gateway[Location]:
         """GHL's door."""
-        tables = (contacts.routes, listings.routes, places.routes, search.routes)
+        tables = (
+            contacts.routes,
+            listings.routes,
+            matching.routes,
+            places.routes,
+            search.routes,
+            tasks.routes,
+            task_search.routes,
+            notes.routes,
+            appointments.routes,
+        )
         return Gateway(
             GhlFront(self._allowances["ghl"]),
             Routes[Location]().joined(tables),
@@ -70,7 +102,13 @@ class World:
 
     def mailjet(self) -> Gateway[Account]:
         """Mailjet's door."""
-        tables = (people.routes, properties.routes, lists.routes, recipients.routes)
+        tables = (
+            people.routes,
+            properties.routes,
+            lists.routes,
+            recipients.routes,
+            history.routes,
+        )
         return Gateway(
             MailjetFront(self._allowances["mailjet"], self.account),
             Routes[Account](fold_case=True).joined(tables),

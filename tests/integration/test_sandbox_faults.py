@@ -1,12 +1,14 @@
 """The ways in which the sandbox breaks on request."""
 
+import contextlib
 from collections.abc import Iterator
 from itertools import count
 
 import pytest
 import requests
 
-from tests.sandbox import GhlCaller, MailjetCaller, Row, Sandbox, fresh_email
+from pipeline.sandbox.faults import INSTEAD, SPOILED
+from tests.sandbox import GhlCaller, MailjetCaller, Sandbox, fresh_email
 
 AN_HOUR = 3600.0
 
@@ -24,20 +26,6 @@ def sandbox(running: Sandbox) -> Iterator[Sandbox]:
     running.clear_faults()
 
 
-@pytest.fixture
-def ghl(sandbox: Sandbox) -> Iterator[GhlCaller]:
-    caller = GhlCaller(sandbox)
-    yield caller
-    caller.close()
-
-
-@pytest.fixture
-def mailjet(sandbox: Sandbox) -> Iterator[MailjetCaller]:
-    caller = MailjetCaller(sandbox)
-    yield caller
-    caller.close()
-
-
 # Faults instead of an answer
 
 
@@ -47,6 +35,7 @@ def mailjet(sandbox: Sandbox) -> Iterator[MailjetCaller]:
 def test_a_failing_vendor_does_nothing(
     ghl: GhlCaller, mailjet: MailjetCaller, kind: str, status: int
 ) -> None:
+    """GHL 4."""
     row = ghl.create(email=fresh_email(), firstName="Same")
     ghl.sandbox.add_fault(kind)
     theirs = ghl.call("PUT", f"/contacts/{row['id']}", json={"firstName": "Other"})
@@ -64,12 +53,14 @@ def test_a_failing_vendor_does_nothing(
 
 
 def test_a_429_fault_may_name_its_wait(ghl: GhlCaller) -> None:
+    """GHL 4."""
     ghl.sandbox.add_fault("429", retry_after=7)
 
     assert ghl.listing().headers["Retry-After"] == "7"
 
 
 def test_tokens_can_be_revoked_and_scopes_go_missing(ghl: GhlCaller) -> None:
+    """GHL 0."""
     ghl.sandbox.add_fault("token_revoked", times=1)
     ghl.sandbox.add_fault("scope_missing", times=1)
     revoked, scopeless = ghl.listing(), ghl.listing()
@@ -88,6 +79,7 @@ def test_tokens_can_be_revoked_and_scopes_go_missing(ghl: GhlCaller) -> None:
 def test_a_connection_may_end_before_or_after_the_work(
     ghl: GhlCaller, kind: str, done: bool
 ) -> None:
+    """Mailjet 10 (2)."""
     row = ghl.create(email=fresh_email(), firstName="Old")
     ghl.sandbox.add_fault(kind, method="PUT", times=1)
     with pytest.raises(requests.ConnectionError) as caught:
@@ -99,10 +91,56 @@ def test_a_connection_may_end_before_or_after_the_work(
     assert put["status"] is None
 
 
+def test_a_vendor_may_refuse_one_contact_for_good(
+    ghl: GhlCaller, mailjet: MailjetCaller
+) -> None:
+    row, other, email = ghl.create(), ghl.create(), fresh_email()
+    ghl.sandbox.add_fault("refused", vendor="ghl", contact=row["id"])
+    ghl.sandbox.add_fault("refused", vendor="mailjet", contact=email.upper())
+
+    for _ in range(3):
+        theirs = ghl.call("PUT", f"/contacts/{row['id']}", json={"city": "Faro"})
+        assert theirs.status_code == 422
+        assert theirs.json()["message"] == ["email must be an email"]
+        refused = mailjet.manage(email)
+        assert refused.status_code == 400
+        assert "Invalid email address" in refused.json()["ErrorMessage"]
+    assert mailjet.sandbox.subscriber(email) is None
+    assert ghl.call("GET", f"/contacts/{other['id']}").status_code == 200
+    assert mailjet.manage(fresh_email()).status_code == 201
+
+
+def test_a_refusal_may_have_words_of_its_own(mailjet: MailjetCaller) -> None:
+    """Mailjet 10 (6)."""
+    words = 'Invalid key name: "createdate"'
+    values = "/v3/REST/contactdata/*"
+    mailjet.sandbox.add_fault("refused", route=values, times=1, message=words)
+    path, body = f"contactdata/{mailjet.add()}", {"Data": []}
+    first, second = (mailjet.call("PUT", path, body) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (400, 304)
+    assert first.json()["ErrorMessage"] == words
+
+
+def test_a_refusal_may_come_although_the_work_is_done(ghl: GhlCaller) -> None:
+    """GHL 1.3."""
+    email = fresh_email()
+    ghl.sandbox.add_fault("refused_after", method="POST", times=1)
+    body = {"locationId": ghl.location, "email": email}
+    refused = ghl.call("POST", "/contacts/", json=body)
+    again = ghl.call("POST", "/contacts/", json=body)
+
+    assert refused.status_code == 422
+    assert again.status_code == 400
+    (row,) = ghl.found("email", "eq", email)
+    assert again.json()["meta"]["contactId"] == row["id"]
+
+
 # Spoiled answers
 
 
 def test_a_slow_answer_outlasts_the_caller_but_the_work_is_done(ghl: GhlCaller) -> None:
+    """Mailjet 10 (11)."""
     row = ghl.create(email=fresh_email())
     ghl.sandbox.add_fault("slow", seconds=AN_HOUR, times=1)
     url = f"{ghl.sandbox.env['GHL_BASE_URL']}/contacts/{row['id']}"
@@ -169,6 +207,40 @@ def test_a_mailjet_contact_is_known_by_path_and_by_body(mailjet: MailjetCaller) 
     assert mailjet.manage(fresh_email()).status_code == 201
 
 
+@pytest.mark.parametrize("kind", sorted(INSTEAD | SPOILED))
+def test_every_kind_strikes_any_route_by_pattern_for_n_times_or_until_cleared(
+    ghl: GhlCaller, mailjet: MailjetCaller, kind: str
+) -> None:
+    row = ghl.create(email=fresh_email())
+    mailjet.add(Email=row["email"])
+
+    def inside(caller: GhlCaller | MailjetCaller) -> None:
+        path = "/contacts/" if caller is ghl else "/v3/REST/contact/"
+        name = row["id"] if caller is ghl else row["email"]
+        with contextlib.suppress(requests.ConnectionError):
+            caller.call("GET", path + name)
+
+    def times_left() -> list[int | None]:
+        return [fault["times"] for fault in ghl.sandbox.faults()]
+
+    for caller, pattern in ((ghl, "/contacts/*"), (mailjet, "/v3/REST/contact/*")):
+        where = {"route": pattern, "seconds": 0.01}
+        ghl.sandbox.add_fault(kind, times=2, **where)
+        for vendor, outside in ((ghl, "/businesses/"), (mailjet, "user")):
+            vendor.call("GET", outside)
+        assert times_left() == [2]
+        inside(caller)
+        assert times_left() == [1]
+        inside(caller)
+        assert times_left() == []
+        ghl.sandbox.add_fault(kind, **where)
+        for _ in range(3):
+            inside(caller)
+        assert times_left() == [None]
+        ghl.sandbox.clear_faults()
+    assert ghl.contact(row["id"])["email"] == row["email"]
+
+
 def test_a_fault_strikes_as_often_and_as_likely_as_asked(ghl: GhlCaller) -> None:
     ghl.sandbox.add_fault("500", times=2)
     ghl.sandbox.add_fault("503", probability=0.0)
@@ -192,26 +264,22 @@ def test_an_unknown_fault_is_refused(sandbox: Sandbox) -> None:
 # What lasts for as long as it is on
 
 
-def search_by_id(ghl: GhlCaller, contact_id: str) -> list[Row]:
-    by_id = {"field": "id", "operator": "eq", "value": contact_id}
-    rows: list[Row] = ghl.search(filters=[by_id]).json()["contacts"]
-    return rows
-
-
 def test_search_may_lag_behind_while_get_is_up_to_date(ghl: GhlCaller) -> None:
+    """GHL 1.2."""
     row = ghl.create(email=fresh_email(), city="Old")
     ghl.sandbox.add_fault("search_lag", seconds=AN_HOUR)
     ghl.call("PUT", f"/contacts/{row['id']}", json={"city": "New"})
     young = ghl.create(email=fresh_email())
 
     assert ghl.contact(row["id"])["city"] == "New"
-    assert search_by_id(ghl, row["id"])[0]["city"] == "Old"
-    assert search_by_id(ghl, young["id"]) == []
+    assert ghl.found("id", "eq", row["id"])[0]["city"] == "Old"
+    assert ghl.found("id", "eq", young["id"]) == []
 
 
 def test_search_catches_up_and_a_late_row_never_hides_a_newer_one(
     ghl: GhlCaller,
 ) -> None:
+    """GHL 6 (5)."""
     row = ghl.create(email=fresh_email(), city="Old")
     late = ghl.sandbox.add_fault("search_lag", seconds=0.2)
     ghl.call("PUT", f"/contacts/{row['id']}", json={"city": "Late"})
@@ -219,22 +287,24 @@ def test_search_catches_up_and_a_late_row_never_hides_a_newer_one(
     ghl.call("PUT", f"/contacts/{row['id']}", json={"city": "New"})
     ghl.sandbox.add_fault("search_lag", seconds=0.2)
     later = ghl.create(email=fresh_email())
-    appeared = (search_by_id(ghl, later["id"]) for _ in count())
+    appeared = (ghl.found("id", "eq", later["id"]) for _ in count())
 
     assert next(rows for rows in appeared if rows)
-    assert search_by_id(ghl, row["id"])[0]["city"] == "New"
+    assert ghl.found("id", "eq", row["id"])[0]["city"] == "New"
 
 
 def test_deleted_contacts_may_linger_in_search(ghl: GhlCaller) -> None:
+    """GHL 1.2."""
     row = ghl.create(email=fresh_email())
     ghl.sandbox.add_fault("deleted_linger", seconds=AN_HOUR)
     ghl.call("DELETE", f"/contacts/{row['id']}")
 
-    assert search_by_id(ghl, row["id"])[0]["email"] == row["email"]
+    assert ghl.found("id", "eq", row["id"])[0]["email"] == row["email"]
     assert ghl.call("GET", f"/contacts/{row['id']}").status_code == 400
 
 
 def test_search_may_refuse_a_filter_that_the_page_promises(ghl: GhlCaller) -> None:
+    """GHL 1.2."""
     field = "dndSettings.Email.status"
     ghl.sandbox.add_fault("filter_refused", field=field)
     refused = ghl.search(
@@ -247,10 +317,28 @@ def test_search_may_refuse_a_filter_that_the_page_promises(ghl: GhlCaller) -> No
     assert other.status_code == 200
 
 
+def test_a_get_by_address_may_miss_who_a_post_calls_known(
+    mailjet: MailjetCaller,
+) -> None:
+    """Mailjet 10 (1)."""
+    mailjet.sandbox.add_fault("read_lag", seconds=AN_HOUR)
+    email = fresh_email()
+    contact_id = mailjet.add(Email=email)
+
+    assert mailjet.call("GET", f"contact/{email}").status_code == 404
+    assert mailjet.rows("contact", Email=email) == []
+    again = mailjet.call("POST", "contact", {"Email": email})
+    assert again.json()["ErrorMessage"].startswith("MJ18 ")
+    assert mailjet.rows(f"contact/{contact_id}")[0]["Email"] == email
+    mailjet.sandbox.clear_faults()
+    assert mailjet.rows(f"contact/{email}")[0]["ID"] == contact_id
+
+
 @pytest.mark.parametrize("rows", [1, -1])
 def test_pages_found_by_counting_may_shift(
     ghl: GhlCaller, mailjet: MailjetCaller, rows: int
 ) -> None:
+    """GHL 1.4, GHL 6 (4), Mailjet 1.1."""
     straight = mailjet.rows("contact", Limit=9)
     pages = {page: ghl.search(pageLimit=3, page=page).json() for page in (1, 2)}
     ghl.sandbox.add_fault("shifting_pages", rows=rows)

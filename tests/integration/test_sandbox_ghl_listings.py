@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipeline.sandbox.ghl.front import AGENCY_TOKEN
 from tests.sandbox import GhlCaller, Row, Sandbox, fresh_email
 
 
 @pytest.fixture(scope="module")
-def ghl() -> Iterator[GhlCaller]:
-    with Sandbox("--contacts", "250") as sandbox:
-        caller = GhlCaller(sandbox)
-        yield caller
-        caller.close()
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox("--contacts", "250") as running:
+        yield running
 
 
 def test_missing_or_wrong_token_is_401(ghl: GhlCaller) -> None:
+    """GHL 0."""
     for token in (None, "Bearer wrong"):
         response = ghl.call("GET", "/contacts/x", headers={"Authorization": token})
 
@@ -25,7 +25,29 @@ def test_missing_or_wrong_token_is_401(ghl: GhlCaller) -> None:
         assert body["error"] == "Unauthorized"
 
 
+def test_an_agency_token_is_of_the_wrong_type(ghl: GhlCaller) -> None:
+    """GHL 0."""
+    headers = {"Authorization": f"Bearer {AGENCY_TOKEN}"}
+    response = ghl.call("GET", "/contacts/x", headers=headers)
+
+    assert response.status_code == 401
+    assert response.json()["message"] == "Token's user type mismatch!"
+
+
+def test_a_404_has_no_body_for_who_does_not_say_what_they_accept(
+    ghl: GhlCaller,
+) -> None:
+    """GHL 0."""
+    silent = ghl.call("GET", "/nothing/here", headers={"Accept": None})
+    polite = ghl.call("GET", "/nothing/here", headers={"Accept": "application/json"})
+
+    assert (silent.status_code, polite.status_code) == (404, 404)
+    assert silent.content == b""
+    assert polite.json()["message"] == "Cannot GET /nothing/here"
+
+
 def test_missing_version_is_401_and_a_bogus_one_400(ghl: GhlCaller) -> None:
+    """GHL 0."""
     missing = ghl.call("GET", "/contacts/x", headers={"Version": None})
     bogus = ghl.call("GET", "/contacts/x", headers={"Version": "v9"})
 
@@ -37,6 +59,7 @@ def test_missing_version_is_401_and_a_bogus_one_400(ghl: GhlCaller) -> None:
 
 
 def test_pythons_default_agent_is_stopped_at_the_edge(ghl: GhlCaller) -> None:
+    """GHL 0, GHL 6 (18)."""
     response = ghl.call(
         "GET", "/contacts/x", headers={"User-Agent": "Python-urllib/3.11"}
     )
@@ -46,6 +69,7 @@ def test_pythons_default_agent_is_stopped_at_the_edge(ghl: GhlCaller) -> None:
 
 
 def test_another_location_is_403_wherever_it_is_named(ghl: GhlCaller) -> None:
+    """GHL 0."""
     other = "anotherLocation00001"
     answers = [
         ghl.listing(locationId=other),
@@ -64,6 +88,7 @@ def test_another_location_is_403_wherever_it_is_named(ghl: GhlCaller) -> None:
 
 
 def test_every_answer_carries_a_trace_id_of_its_own(ghl: GhlCaller) -> None:
+    """GHL 0."""
     answers = [ghl.listing(), ghl.call("GET", "/contacts/x"), ghl.listing(limit=101)]
 
     assert len({response.json()["traceId"] for response in answers}) == 3
@@ -74,6 +99,7 @@ def test_an_unknown_path_is_404(ghl: GhlCaller) -> None:
 
 
 def test_the_list_runs_from_the_newest_to_the_oldest_contact(ghl: GhlCaller) -> None:
+    """GHL 1.1."""
     rows = walk_list(ghl, limit=100)
 
     added = [row["dateAdded"] for row in rows]
@@ -86,6 +112,7 @@ def test_the_list_runs_from_the_newest_to_the_oldest_contact(ghl: GhlCaller) -> 
 def test_the_list_gives_twenty_rows_unless_asked_and_never_over_100(
     ghl: GhlCaller,
 ) -> None:
+    """GHL 1.1, GHL 6 (2)."""
     assert len(ghl.listing().json()["contacts"]) == 20
     assert len(ghl.listing(limit=100).json()["contacts"]) == 100
     refused = ghl.listing(limit=101)
@@ -94,6 +121,7 @@ def test_the_list_gives_twenty_rows_unless_asked_and_never_over_100(
 
 
 def test_one_cursor_alone_gives_page_one_again(ghl: GhlCaller) -> None:
+    """GHL 1.1, GHL 6 (1)."""
     first = ghl.listing(limit=5).json()
     meta = first["meta"]
     again = ghl.listing(limit=5, startAfter=meta["startAfter"]).json()
@@ -106,6 +134,7 @@ def test_one_cursor_alone_gives_page_one_again(ghl: GhlCaller) -> None:
 
 
 def test_list_rows_are_thin_and_their_names_lower_case(ghl: GhlCaller) -> None:
+    """GHL 1.1."""
     row = ghl.create(
         firstName="Zoë", lastName="O'Neil", email=fresh_email(), phone="+15550001"
     )
@@ -119,6 +148,7 @@ def test_list_rows_are_thin_and_their_names_lower_case(ghl: GhlCaller) -> None:
 
 
 def test_the_lists_meta_names_total_cursor_and_a_useless_url(ghl: GhlCaller) -> None:
+    """GHL 1.1."""
     body = ghl.listing(limit=100).json()
     meta = body["meta"]
 
@@ -131,6 +161,7 @@ def test_the_lists_meta_names_total_cursor_and_a_useless_url(ghl: GhlCaller) -> 
 
 
 def test_the_last_page_names_no_next_one(ghl: GhlCaller) -> None:
+    """GHL 1.1."""
     meta = ghl.listing(limit=100).json()["meta"]
     while meta["nextPage"]:
         meta = ghl.listing(limit=100, **cursor_of(meta)).json()["meta"]
@@ -140,6 +171,7 @@ def test_the_last_page_names_no_next_one(ghl: GhlCaller) -> None:
 
 
 def test_the_list_finds_by_words(ghl: GhlCaller) -> None:
+    """GHL 1.1."""
     email = fresh_email()
     row = ghl.create(email=email)
 
@@ -147,6 +179,7 @@ def test_the_list_finds_by_words(ghl: GhlCaller) -> None:
 
 
 def test_the_list_refuses_parameters_that_it_does_not_know(ghl: GhlCaller) -> None:
+    """GHL 1.1."""
     response = ghl.listing(sortBy="date_updated")
 
     assert response.status_code == 422
@@ -159,6 +192,7 @@ def test_a_limit_is_a_positive_number(ghl: GhlCaller, limit: str) -> None:
 
 
 def test_a_listing_needs_the_location(ghl: GhlCaller) -> None:
+    """GHL 1.1."""
     for path in ("/contacts/", "/contacts/business/x", "/businesses/"):
         assert ghl.call("GET", path).status_code == 422
 
@@ -166,6 +200,7 @@ def test_a_listing_needs_the_location(ghl: GhlCaller) -> None:
 def test_a_businesss_contacts_come_by_offset_with_a_count_of_all(
     ghl: GhlCaller,
 ) -> None:
+    """GHL 1.4."""
     business = ghl.call("GET", "/businesses/", params={"locationId": ghl.location})
     business_id = business.json()["businesses"][0]["id"]
     for _ in range(30):
@@ -195,6 +230,7 @@ def test_a_businesss_contacts_come_by_offset_with_a_count_of_all(
 def test_a_business_page_never_holds_over_100_and_a_bad_id_is_400(
     ghl: GhlCaller,
 ) -> None:
+    """GHL 1.4, GHL 1.9."""
     query = {"locationId": ghl.location, "limit": "101"}
     listing = ghl.call("GET", "/businesses/", params={"locationId": ghl.location})
     business_id = listing.json()["businesses"][0]["id"]
@@ -214,6 +250,7 @@ def test_only_some_contacts_have_a_business(ghl: GhlCaller) -> None:
 def test_the_location_tells_its_zone_and_its_policy_on_duplicates(
     ghl: GhlCaller,
 ) -> None:
+    """GHL 1.9."""
     location = ghl.call("GET", f"/locations/{ghl.location}").json()["location"]
 
     assert location["id"] == ghl.location
@@ -222,6 +259,7 @@ def test_the_location_tells_its_zone_and_its_policy_on_duplicates(
 
 
 def test_the_location_lists_its_tags_and_custom_fields_whole(ghl: GhlCaller) -> None:
+    """GHL 1.8, GHL 1.9."""
     base = f"/locations/{ghl.location}"
     tags = ghl.call("GET", f"{base}/tags").json()["tags"]
     fields = ghl.call("GET", f"{base}/customFields").json()["customFields"]

@@ -16,14 +16,13 @@ WHOLE_EMAIL_DND = {
 
 
 @pytest.fixture(scope="module")
-def ghl() -> Iterator[GhlCaller]:
-    with Sandbox("--contacts", "250") as sandbox:
-        caller = GhlCaller(sandbox)
-        yield caller
-        caller.close()
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox("--contacts", "250") as running:
+        yield running
 
 
 def test_search_shows_whole_rows_with_their_drifted_keys(ghl: GhlCaller) -> None:
+    """GHL 1.2, GHL 6 (13)."""
     row = ghl.create(
         email=fresh_email(),
         firstName="Ada",
@@ -31,7 +30,7 @@ def test_search_shows_whole_rows_with_their_drifted_keys(ghl: GhlCaller) -> None
         dateOfBirth="1990-01-02",
         dndSettings=WHOLE_EMAIL_DND,
     )
-    (shown,) = found(ghl, "id", "eq", row["id"])
+    (shown,) = ghl.found("id", "eq", row["id"])
 
     assert shown["address"] == "1 Elm"
     assert "address1" not in shown
@@ -43,6 +42,7 @@ def test_search_shows_whole_rows_with_their_drifted_keys(ghl: GhlCaller) -> None
 
 
 def test_search_rows_may_lack_the_dnd_settings(ghl: GhlCaller) -> None:
+    """GHL 1.2."""
     ghl.sandbox.settings(search_rows_carry_dnd=False)
     try:
         rows = ghl.search(pageLimit=1).json()["contacts"]
@@ -54,6 +54,7 @@ def test_search_rows_may_lack_the_dnd_settings(ghl: GhlCaller) -> None:
 
 @pytest.mark.parametrize("missing", ["locationId", "pageLimit"])
 def test_search_needs_location_and_page_limit(ghl: GhlCaller, missing: str) -> None:
+    """GHL 1.2."""
     response = ghl.search(**{missing: None})
 
     assert response.status_code == 422
@@ -61,16 +62,19 @@ def test_search_needs_location_and_page_limit(ghl: GhlCaller, missing: str) -> N
 
 
 def test_a_search_page_holds_500_rows_at_most(ghl: GhlCaller) -> None:
+    """GHL 1.2."""
     assert ghl.search(pageLimit=500).status_code == 200
     assert ghl.search(pageLimit=501).status_code == 422
 
 
 def test_search_by_page_number_ends_at_10_000_records(ghl: GhlCaller) -> None:
+    """GHL 1.2, GHL 6 (3)."""
     assert ghl.search(pageLimit=500, page=20).status_code == 200
     assert ghl.search(pageLimit=500, page=21).status_code == 400
 
 
 def test_search_takes_a_page_number_or_a_cursor_never_both(ghl: GhlCaller) -> None:
+    """GHL 1.2."""
     cursor = ghl.search(pageLimit=1).json()["contacts"][0]["searchAfter"]
 
     assert ghl.search(page=1, searchAfter=cursor).status_code == 400
@@ -91,6 +95,7 @@ def test_search_takes_a_page_number_or_a_cursor_never_both(ghl: GhlCaller) -> No
 def test_the_last_rows_cursor_continues_without_gap_or_repeat(
     ghl: GhlCaller, sort: list[tuple[str, str]] | None
 ) -> None:
+    """GHL 1.2."""
     order = {"sort": [{"field": f, "direction": d} for f, d in sort]} if sort else {}
     rows: list[Row] = []
     while True:
@@ -111,11 +116,12 @@ def test_the_last_rows_cursor_continues_without_gap_or_repeat(
 def test_search_by_a_range_of_update_times_is_half_open_as_asked(
     ghl: GhlCaller,
 ) -> None:
+    """GHL 1.2."""
     marks = [f"2031-01-0{day}T00:00:00.000Z" for day in (1, 2, 3)]
     ids = [ghl.sandbox.put_contact(dateUpdated=mark)["id"] for mark in marks]
     value = {"gte": "2031-01-01T00:00:00Z", "lt": marks[2]}
 
-    assert {r["id"] for r in found(ghl, "dateUpdated", "range", value)} == set(ids[:2])
+    assert {r["id"] for r in ghl.found("dateUpdated", "range", value)} == set(ids[:2])
     item = {"field": "dateUpdated", "operator": "range", "value": value}
     sort = [{"field": "dateUpdated", "direction": "desc"}]
     sorted_page = ghl.search(filters=[item], sort=sort).json()
@@ -126,9 +132,10 @@ def test_search_by_a_range_of_update_times_is_half_open_as_asked(
 
 
 def test_search_finds_who_opted_out_by_channel_status(ghl: GhlCaller) -> None:
+    """GHL 1.2, GHL 2, GHL 6 (15)."""
     raw = ghl.sandbox.contacts()
     for status in ("active", "permanent"):
-        rows = found(ghl, "dndSettings.Email.status", "eq", status)
+        rows = ghl.found("dndSettings.Email.status", "eq", status)
         wanted = {
             row["id"]
             for row in raw
@@ -136,18 +143,19 @@ def test_search_finds_who_opted_out_by_channel_status(ghl: GhlCaller) -> None:
         }
         assert wanted
         assert {row["id"] for row in rows} == wanted
-    assert {row["id"] for row in found(ghl, "dnd", "eq", True)} == {
+    assert {row["id"] for row in ghl.found("dnd", "eq", True)} == {
         row["id"] for row in raw if row["dnd"]
     }
 
 
 def test_search_operators_mean_what_their_names_say(ghl: GhlCaller) -> None:
+    """GHL 1.2."""
     word = uuid4().hex
     row = ghl.create(email=fresh_email(), city=f"New {word} City", tags=[word, "b"])
     one = {row["id"]}
 
     def ids(field: str, operator: str, value: Any = None) -> set[str]:
-        return {row["id"] for row in found(ghl, field, operator, value)}
+        return {row["id"] for row in ghl.found(field, operator, value)}
 
     assert ids("city", "eq", f"new {word} city") == one
     assert not one & ids("city", "not_eq", f"New {word} City")
@@ -160,6 +168,7 @@ def test_search_operators_mean_what_their_names_say(ghl: GhlCaller) -> None:
 
 
 def test_search_filters_are_anded_and_nest_in_groups(ghl: GhlCaller) -> None:
+    """GHL 1.2."""
     word = uuid4().hex
     a = ghl.create(email=fresh_email(), city=word, source="a")["id"]
     b = ghl.create(email=fresh_email(), city=word, source="b")["id"]
@@ -175,13 +184,14 @@ def test_search_filters_are_anded_and_nest_in_groups(ghl: GhlCaller) -> None:
 
 
 def test_search_finds_by_custom_field(ghl: GhlCaller) -> None:
+    """GHL 1.2."""
     path = f"/locations/{ghl.location}/customFields"
     field = ghl.call("GET", path).json()["customFields"][3]["id"]
     word = uuid4().hex
     values = [{"id": field, "field_value": word}]
     row = ghl.create(email=fresh_email(), customFields=values)
 
-    (shown,) = found(ghl, f"customFields.{field}", "eq", word)
+    (shown,) = ghl.found(f"customFields.{field}", "eq", word)
     assert shown["id"] == row["id"]
     assert shown["customFields"] == [{"id": field, "value": word}]
 
@@ -189,6 +199,8 @@ def test_search_finds_by_custom_field(ghl: GhlCaller) -> None:
 def test_search_refuses_unknown_fields_operators_and_long_values(
     ghl: GhlCaller,
 ) -> None:
+    """GHL 1.2."""
+
     def refusal(**item: Any) -> requests.Response:
         return ghl.search(filters=[item])
 
@@ -206,15 +218,6 @@ def test_search_refuses_unknown_fields_operators_and_long_values(
     three = [{"field": f, "direction": "asc"} for f in ("email", "dnd", "source")]
     assert ghl.search(sort=three).status_code == 400
     assert ghl.search(colour="red").status_code == 422
-
-
-def found(ghl: GhlCaller, field: str, operator: str, value: Any = None) -> list[Row]:
-    """All rows that one filter lets through."""
-    item = {"field": field, "operator": operator, "value": value}
-    response = ghl.search(pageLimit=500, filters=[item])
-    assert response.status_code == 200, response.text
-    rows: list[Row] = response.json()["contacts"]
-    return rows
 
 
 def ids_of(body: Row) -> list[str]:
@@ -240,10 +243,12 @@ def ids_of(body: Row) -> list[str]:
     ],
 )
 def test_search_answers_400_to_what_it_cannot_read(ghl: GhlCaller, body: Row) -> None:
+    """GHL 1.2."""
     assert ghl.search(**body).status_code == 400
 
 
 def test_search_finds_by_words_and_refuses_long_ones(ghl: GhlCaller) -> None:
+    """GHL 1.2."""
     row = ghl.create(email=fresh_email())
 
     assert ids_of(ghl.search(query=row["email"]).json()) == [row["id"]]
@@ -253,7 +258,7 @@ def test_search_finds_by_words_and_refuses_long_ones(ghl: GhlCaller) -> None:
 
 def test_a_write_shows_in_a_search_that_was_just_made(ghl: GhlCaller) -> None:
     city = uuid4().hex
-    assert found(ghl, "city", "eq", city) == []
+    assert ghl.found("city", "eq", city) == []
     row = ghl.create(email=fresh_email(), city=city)
 
-    assert [shown["id"] for shown in found(ghl, "city", "eq", city)] == [row["id"]]
+    assert [shown["id"] for shown in ghl.found("city", "eq", city)] == [row["id"]]

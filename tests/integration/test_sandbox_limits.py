@@ -31,20 +31,6 @@ def sandbox(running: Sandbox) -> Iterator[Sandbox]:
     running.clear_log()
 
 
-@pytest.fixture
-def ghl(sandbox: Sandbox) -> Iterator[GhlCaller]:
-    caller = GhlCaller(sandbox)
-    yield caller
-    caller.close()
-
-
-@pytest.fixture
-def mailjet(sandbox: Sandbox) -> Iterator[MailjetCaller]:
-    caller = MailjetCaller(sandbox)
-    yield caller
-    caller.close()
-
-
 def test_a_sliding_window_never_holds_more_than_the_rate() -> None:
     allowance = Allowance(Rate(2, 10.0), sliding=True)
 
@@ -67,6 +53,7 @@ def test_a_fixed_window_starts_afresh_and_lets_two_bursts_touch() -> None:
 
 
 def test_ghl_counts_down_in_its_headers_and_then_says_429(ghl: GhlCaller) -> None:
+    """GHL 4."""
     ghl.sandbox.settings(ghl_rate="2/3600")
     answers = [ghl.listing(limit=1) for _ in range(3)]
 
@@ -81,6 +68,7 @@ def test_ghl_counts_down_in_its_headers_and_then_says_429(ghl: GhlCaller) -> Non
 
 
 def test_refusals_count_and_carry_the_rate_headers_too(ghl: GhlCaller) -> None:
+    """GHL 4."""
     ghl.sandbox.settings(ghl_rate="2/3600")
     refused = [
         ghl.call("GET", "/contacts/x", headers={"Authorization": "no"}),
@@ -94,6 +82,7 @@ def test_refusals_count_and_carry_the_rate_headers_too(ghl: GhlCaller) -> None:
 
 
 def test_ghls_daily_quota_ends_in_429(ghl: GhlCaller) -> None:
+    """GHL 4."""
     ghl.sandbox.settings(ghl_rate="1000000/1", ghl_daily=1_000_000)
     headers = ghl.listing(limit=1).headers
     assert headers["X-RateLimit-Limit-Daily"] == "1000000"
@@ -108,6 +97,7 @@ def test_ghls_daily_quota_ends_in_429(ghl: GhlCaller) -> None:
 def test_mailjet_says_429_in_its_own_words_and_sends_no_rate_header(
     mailjet: MailjetCaller,
 ) -> None:
+    """Mailjet 2."""
     mailjet.sandbox.settings(mailjet_rate="1/3600")
     first, second = mailjet.call("GET", "user"), mailjet.call("GET", "user")
 
@@ -124,6 +114,7 @@ def test_mailjet_says_429_in_its_own_words_and_sends_no_rate_header(
 def test_a_429_tells_how_long_to_wait_if_that_is_switched_on(
     mailjet: MailjetCaller,
 ) -> None:
+    """Mailjet 2."""
     mailjet.sandbox.settings(mailjet_rate="1/3600", retry_after=True)
     mailjet.call("GET", "user")
     waits = int(mailjet.call("GET", "user").headers["Retry-After"])

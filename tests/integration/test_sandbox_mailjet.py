@@ -1,34 +1,28 @@
 """The sandbox's Mailjet: contacts, pages, and what is refused."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.sandbox import MailjetCaller, Row, Sandbox, fresh_email
-
-
-@pytest.fixture(scope="module")
-def mailjet() -> Iterator[MailjetCaller]:
-    with Sandbox() as sandbox:
-        caller = MailjetCaller(sandbox)
-        yield caller
-        caller.close()
+from tests.sandbox import MailjetCaller, Row, fresh_email
 
 
 def test_wrong_keys_are_401(mailjet: MailjetCaller) -> None:
+    """Mailjet 1."""
     for auth in (("sandbox-key", "wrong"), ("wrong", "sandbox-secret")):
         assert mailjet.call("GET", "user", auth=auth).status_code == 401
     assert mailjet.rows("user")[0]["ID"]
 
 
 def test_resource_names_may_be_in_any_case(mailjet: MailjetCaller) -> None:
+    """Mailjet 1."""
     for path in ("ContactsList", "CONTACTSLIST", "/v3/rest/contactslist"):
         assert mailjet.call("GET", path).status_code == 200
 
 
 def test_unknown_paths_are_404_and_unknown_methods_405(mailjet: MailjetCaller) -> None:
+    """Mailjet 2."""
     assert mailjet.call("GET", "nothing").status_code == 404
     refused = mailjet.call("DELETE", "listrecipient")
     assert refused.status_code == 405
@@ -39,6 +33,7 @@ def test_unknown_paths_are_404_and_unknown_methods_405(mailjet: MailjetCaller) -
 
 
 def test_counts_tell_of_the_page_and_a_page_holds_ten(mailjet: MailjetCaller) -> None:
+    """Mailjet 1, Mailjet 1.1, Mailjet 10 (9)."""
     for _ in range(11):
         mailjet.add()
     default = mailjet.call("GET", "contact").json()
@@ -51,6 +46,7 @@ def test_counts_tell_of_the_page_and_a_page_holds_ten(mailjet: MailjetCaller) ->
 
 
 def test_pages_by_offset_give_everybody_once(mailjet: MailjetCaller) -> None:
+    """Mailjet 1.1."""
     rows: list[Row] = []
     while page := mailjet.rows("contact", Limit=4, Offset=len(rows)):
         rows += page
@@ -62,6 +58,7 @@ def test_pages_by_offset_give_everybody_once(mailjet: MailjetCaller) -> None:
 def test_limit_zero_is_the_maximum_and_forgets_the_offset(
     mailjet: MailjetCaller,
 ) -> None:
+    """Mailjet 1.1."""
     everybody = [row["id"] for row in mailjet.sandbox.subscribers()]
 
     for offset in (0, 5):
@@ -70,6 +67,7 @@ def test_limit_zero_is_the_maximum_and_forgets_the_offset(
 
 
 def test_of_a_repeated_filter_the_first_counts(mailjet: MailjetCaller) -> None:
+    """Mailjet 1.1."""
     first, second = mailjet.add(), mailjet.add()
     emails = [mailjet.rows(f"contact/{i}")[0]["Email"] for i in (first, second)]
     query = [("Email", email) for email in emails]
@@ -78,10 +76,32 @@ def test_of_a_repeated_filter_the_first_counts(mailjet: MailjetCaller) -> None:
     assert [row["ID"] for row in response.json()["Data"]] == [first]
 
 
+def test_a_listing_can_be_sorted_both_ways(mailjet: MailjetCaller) -> None:
+    """Mailjet 1.1."""
+    for _ in range(12):
+        mailjet.add()
+    up = mailjet.rows("contact", Sort="Email", Limit=1000)
+    down = mailjet.call("GET", "contact?Sort=Email+DESC&Limit=5&Offset=2")
+
+    emails = [row["Email"] for row in up]
+    assert emails == sorted(emails)
+    shown = [row["Email"] for row in down.json()["Data"]]
+    assert shown == emails[::-1][2:7]
+
+
+@pytest.mark.parametrize("sort", ["Shoe", "IsExcludedFromCampaigns", "Email sideways"])
+def test_not_every_property_sorts(mailjet: MailjetCaller, sort: str) -> None:
+    """Mailjet 1.1."""
+    mailjet.add()
+
+    assert mailjet.call("GET", "contact", params={"Sort": sort}).status_code == 400
+
+
 # Contacts
 
 
 def test_a_contact_is_created_with_201_and_json_types(mailjet: MailjetCaller) -> None:
+    """Mailjet 1."""
     body = {"Email": fresh_email(), "Name": "Ana", "IsExcludedFromCampaigns": "true"}
     response = mailjet.call("POST", "contact", body)
 
@@ -94,6 +114,7 @@ def test_a_contact_is_created_with_201_and_json_types(mailjet: MailjetCaller) ->
 
 
 def test_creating_a_known_address_is_mj18_in_any_case(mailjet: MailjetCaller) -> None:
+    """Mailjet 3.1."""
     email = fresh_email()
     mailjet.add(Email=email)
     response = mailjet.call("POST", "contact", {"Email": email.upper()})
@@ -110,6 +131,7 @@ def test_creating_a_known_address_is_mj18_in_any_case(mailjet: MailjetCaller) ->
 def test_the_reason_phrase_repeats_the_message_with_the_address(
     mailjet: MailjetCaller,
 ) -> None:
+    """Mailjet 2, Mailjet 10 (12)."""
     email = fresh_email()
     mailjet.add(Email=email)
     response = mailjet.call("POST", "contact", {"Email": email})
@@ -119,6 +141,7 @@ def test_the_reason_phrase_repeats_the_message_with_the_address(
 
 
 def test_a_contact_is_found_by_id_and_by_address(mailjet: MailjetCaller) -> None:
+    """Mailjet 1.2, Mailjet 2."""
     email = f"a+b'{uuid4().hex}@example.com"
     contact_id = mailjet.add(Email=email)
     paths = (
@@ -139,6 +162,7 @@ def test_a_contact_is_found_by_id_and_by_address(mailjet: MailjetCaller) -> None
 
 
 def test_a_raw_plus_in_a_query_is_a_space(mailjet: MailjetCaller) -> None:
+    """Mailjet 1.2, Mailjet 3.1."""
     email = f"a+{uuid4().hex}@example.com"
     mailjet.add(Email=email)
 
@@ -149,6 +173,7 @@ def test_a_raw_plus_in_a_query_is_a_space(mailjet: MailjetCaller) -> None:
 def test_a_put_changes_what_it_names_and_304_says_nothing_did(
     mailjet: MailjetCaller,
 ) -> None:
+    """Mailjet 1, Mailjet 10 (3)."""
     path = f"contact/{mailjet.add(Name='Old')}"
     changed = mailjet.call("PUT", path, {"IsExcludedFromCampaigns": True})
     same = mailjet.call("PUT", path, {"Name": "Old", "IsExcludedFromCampaigns": True})
@@ -162,6 +187,7 @@ def test_a_put_changes_what_it_names_and_304_says_nothing_did(
 
 
 def test_an_address_cannot_be_changed(mailjet: MailjetCaller) -> None:
+    """Mailjet 3.1, Mailjet 10 (5)."""
     contact_id = mailjet.add()
     before = mailjet.rows(f"contact/{contact_id}")
     body = {"Email": fresh_email(), "Name": "New"}
@@ -172,6 +198,7 @@ def test_an_address_cannot_be_changed(mailjet: MailjetCaller) -> None:
 
 
 def test_one_unknown_field_refuses_the_body(mailjet: MailjetCaller) -> None:
+    """Mailjet 2, Mailjet 10 (10)."""
     email = fresh_email()
     body = {"Email": email, "Contacts": []}
     response = mailjet.call("POST", "contact", body)
@@ -185,6 +212,7 @@ def test_one_unknown_field_refuses_the_body(mailjet: MailjetCaller) -> None:
 def test_the_excluded_and_the_members_of_a_list_can_be_listed(
     mailjet: MailjetCaller,
 ) -> None:
+    """Mailjet 3.1."""
     excluded = mailjet.add(IsExcludedFromCampaigns=True)
     member = mailjet.manage(fresh_email()).json()["Data"][0]["ContactID"]
 
@@ -201,6 +229,7 @@ def test_the_excluded_and_the_members_of_a_list_can_be_listed(
 def test_v3_does_not_delete_and_its_401_is_not_about_keys(
     mailjet: MailjetCaller,
 ) -> None:
+    """Mailjet 3.1, Mailjet 10 (4)."""
     contact_id = mailjet.add()
     response = mailjet.call("DELETE", f"contact/{contact_id}")
 
@@ -210,6 +239,7 @@ def test_v3_does_not_delete_and_its_401_is_not_about_keys(
 
 
 def test_v4_anonymises_and_the_address_may_come_again(mailjet: MailjetCaller) -> None:
+    """Mailjet 3.8."""
     email = fresh_email()
     contact_id = mailjet.manage(email).json()["Data"][0]["ContactID"]
     response = mailjet.call("DELETE", f"/v4/contacts/{contact_id}")
@@ -226,16 +256,39 @@ def test_v4_anonymises_and_the_address_may_come_again(mailjet: MailjetCaller) ->
         assert mailjet.call("DELETE", path).status_code == 404
 
 
+def test_the_anonymised_row_is_shown_until_it_is_purged(
+    mailjet: MailjetCaller,
+) -> None:
+    """Mailjet 3.8, Mailjet 10 (13)."""
+    contact_id = mailjet.add()
+    mailjet.call("DELETE", f"/v4/contacts/{contact_id}")
+
+    def is_listed() -> bool:
+        rows = mailjet.rows("contact", Sort="ID DESC", Limit=1000)
+        return contact_id in {row["ID"] for row in rows}
+
+    assert is_listed()
+    mailjet.sandbox.settings(anonymised_days=0)
+    try:
+        assert not is_listed()
+        path = f"contact/{contact_id}"
+        assert mailjet.call("GET", path).status_code == 404
+    finally:
+        mailjet.sandbox.settings(anonymised_days=30)
+
+
 @pytest.mark.parametrize(
     "body", [[], {}, {"Email": "a@example.com", "Name": 5}, {"Email": "nobody"}]
 )
 def test_a_body_that_is_not_understood_is_400(
     mailjet: MailjetCaller, body: Any
 ) -> None:
+    """Mailjet 10 (10)."""
     assert mailjet.call("POST", "contact", body).status_code == 400
 
 
 def test_malformed_json_and_paging_are_400(mailjet: MailjetCaller) -> None:
+    """Mailjet 2."""
     assert mailjet.call("POST", "contact", data=b"{").status_code == 400
     assert mailjet.call("GET", "contact", params={"Offset": "x"}).status_code == 400
     query = {"IsExcludedFromCampaigns": "maybe"}

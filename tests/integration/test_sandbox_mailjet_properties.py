@@ -1,29 +1,12 @@
 """The sandbox's Mailjet: which properties there are, and everybody's values of them."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
 
-from tests.sandbox import MailjetCaller, Sandbox
-
-
-@pytest.fixture(scope="module")
-def mailjet() -> Iterator[MailjetCaller]:
-    with Sandbox() as sandbox:
-        caller = MailjetCaller(sandbox)
-        yield caller
-        caller.close()
-
-
-def new_property(mailjet: MailjetCaller, **fields: str) -> str:
-    """A property with a new name; its name."""
-    body = {"Name": f"p{uuid4().hex}", "Datatype": "str", **fields}
-    response = mailjet.call("POST", "contactmetadata", body)
-    assert response.status_code == 201, response.text
-    return str(response.json()["Data"][0]["Name"])
+from tests.sandbox import MailjetCaller
 
 
 def put_values(
@@ -36,8 +19,9 @@ def put_values(
 def test_property_names_come_back_lower_case_and_exist_once(
     mailjet: MailjetCaller,
 ) -> None:
+    """Mailjet 3.2."""
     name = f"Age{uuid4().hex}"
-    assert new_property(mailjet, Name=name, Datatype="int") == name.lower()
+    assert mailjet.new_property(Name=name, Datatype="int") == name.lower()
 
     again = mailjet.call("POST", "contactmetadata", {"Name": name, "Datatype": "int"})
     assert again.status_code == 400
@@ -46,7 +30,8 @@ def test_property_names_come_back_lower_case_and_exist_once(
 
 
 def test_a_property_can_change_its_type_and_be_deleted(mailjet: MailjetCaller) -> None:
-    name, contact_id = new_property(mailjet), mailjet.add()
+    """Mailjet 3.2."""
+    name, contact_id = mailjet.new_property(), mailjet.add()
     put_values(mailjet, contact_id, **{name: "x"})
     path = f"contactmetadata/{name}"
 
@@ -61,7 +46,8 @@ def test_a_property_can_change_its_type_and_be_deleted(mailjet: MailjetCaller) -
 def test_values_are_pairs_and_a_put_keeps_what_it_does_not_name(
     mailjet: MailjetCaller,
 ) -> None:
-    a, b, contact_id = new_property(mailjet), new_property(mailjet), mailjet.add()
+    """Mailjet 3.2."""
+    a, b, contact_id = mailjet.new_property(), mailjet.new_property(), mailjet.add()
     put_values(mailjet, contact_id, **{a: "1", b: "2"})
     changed = put_values(mailjet, contact_id, **{a: "3"})
     same = put_values(mailjet, contact_id, **{a: "3"})
@@ -78,8 +64,26 @@ def test_values_are_pairs_and_a_put_keeps_what_it_does_not_name(
     ]
 
 
+def test_values_may_be_posted_for_the_contact_that_the_body_names(
+    mailjet: MailjetCaller,
+) -> None:
+    """Mailjet 3.2."""
+    name, contact_id = mailjet.new_property(), mailjet.add()
+    body = {"ContactID": contact_id, "Data": [{"Name": name.upper(), "Value": "x"}]}
+    answers = [mailjet.call("POST", "contactdata", body) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    (row,) = answers[0].json()["Data"]
+    assert row == mailjet.rows(f"contactdata/{contact_id}")[0]
+    assert row["Data"] == [{"Name": name, "Value": "x"}]
+    nobody = mailjet.call("POST", "contactdata", {**body, "ContactID": 999})
+    assert nobody.status_code == 404
+    assert mailjet.call("POST", "contactdata", {"Data": []}).status_code == 400
+
+
 def test_an_undefined_property_is_an_invalid_key(mailjet: MailjetCaller) -> None:
-    contact_id, historic = mailjet.add(), new_property(mailjet, NameSpace="historic")
+    """Mailjet 3.2."""
+    contact_id, historic = mailjet.add(), mailjet.new_property(NameSpace="historic")
     response = put_values(mailjet, contact_id, shoe_size="9")
 
     assert response.status_code == 400
@@ -107,7 +111,8 @@ def test_an_undefined_property_is_an_invalid_key(mailjet: MailjetCaller) -> None
 def test_values_are_kept_by_their_type(
     mailjet: MailjetCaller, datatype: str, given: Any, kept: Any
 ) -> None:
-    name, contact_id = new_property(mailjet, Datatype=datatype), mailjet.add()
+    """Mailjet 1, Mailjet 3.2."""
+    name, contact_id = mailjet.new_property(Datatype=datatype), mailjet.add()
     response = put_values(mailjet, contact_id, **{name: given})
 
     assert response.status_code == 200, response.text
@@ -117,7 +122,8 @@ def test_values_are_kept_by_their_type(
 
 
 def test_everybodys_values_come_in_pages(mailjet: MailjetCaller) -> None:
-    name, contact_id = new_property(mailjet), mailjet.add()
+    """Mailjet 3.2."""
+    name, contact_id = mailjet.new_property(), mailjet.add()
     put_values(mailjet, contact_id, **{name: "here"})
     rows = mailjet.rows("contactdata", Limit=1000, Fields=name)
 
@@ -130,7 +136,8 @@ def test_everybodys_values_come_in_pages(mailjet: MailjetCaller) -> None:
 
 
 def test_mailjet_may_cut_long_values(mailjet: MailjetCaller) -> None:
-    name, contact_id = new_property(mailjet), mailjet.add()
+    """Mailjet 3.2."""
+    name, contact_id = mailjet.new_property(), mailjet.add()
     mailjet.sandbox.settings(values_rewritten=3)
     try:
         put_values(mailjet, contact_id, **{name: "żółwik"})
@@ -141,7 +148,8 @@ def test_mailjet_may_cut_long_values(mailjet: MailjetCaller) -> None:
 
 
 def test_properties_can_be_listed_by_type_and_namespace(mailjet: MailjetCaller) -> None:
-    name = new_property(mailjet, Datatype="float", NameSpace="historic")
+    """Mailjet 3.2."""
+    name = mailjet.new_property(Datatype="float", NameSpace="historic")
 
     def names(**query: str) -> set[str]:
         rows = mailjet.rows("contactmetadata", Limit=1000, **query)
@@ -154,7 +162,8 @@ def test_properties_can_be_listed_by_type_and_namespace(mailjet: MailjetCaller) 
 def test_a_property_refuses_other_names_types_and_values(
     mailjet: MailjetCaller,
 ) -> None:
-    name, contact_id = new_property(mailjet, Datatype="int"), mailjet.add()
+    """Mailjet 3.2."""
+    name, contact_id = mailjet.new_property(Datatype="int"), mailjet.add()
     path = f"contactmetadata/{name}"
 
     assert mailjet.call("PUT", path, {"Name": "other"}).status_code == 400

@@ -126,6 +126,7 @@ def test_people_come_in_many_scripts(people: list[Row]) -> None:
 
 
 def test_some_people_opted_out_in_each_of_the_ways(people: list[Row]) -> None:
+    """GHL 2."""
     statuses = Counter(
         row["dndSettings"].get("Email", {}).get("status") for row in people
     )

@@ -6,6 +6,7 @@ from pipeline.sandbox.ghl import rows
 from pipeline.sandbox.ghl.errors import duplicate, unprocessable
 from pipeline.sandbox.ghl.location import LOCATION_ID, Location
 from pipeline.sandbox.ghl.times import now_iso
+from pipeline.sandbox.ghl.versions import is_v3
 from pipeline.sandbox.ghl.writing import (
     CREATE_FIELDS,
     UPDATE_FIELDS,
@@ -32,21 +33,12 @@ def create_contact(location: Location, call: Call) -> Answer:
     if not body.get("locationId"):
         raise unprocessable(["locationId should not be empty"])
     location.require(body["locationId"])
-    blank = {
-        "id": location.new_id(),
-        "type": "lead",
-        "dnd": False,
-        "dndSettings": {},
-        "tags": [],
-        "customFields": [],
-        "dateAdded": now_iso(),
-        "locationId": LOCATION_ID,
-    }
-    row = written(location, blank, body)
+    row = written(location, blank(location), body)
     _refuse_duplicate(location, row)
     row = location.save(row)
     call.contact = row["id"]
-    return Answer(201, {"contact": rows.created(row)})
+    shown = rows.whole(row) if is_v3(call) else rows.created(row)
+    return Answer(201, {"contact": shown})
 
 
 @routes("PUT", "/contacts/:contactId")
@@ -82,6 +74,20 @@ def remove_tags(location: Location, call: Call) -> Answer:
         location, call, lambda old, given: [tag for tag in old if tag not in given]
     )
     return Answer(200, {"tags": tags})
+
+
+def blank(location: Location) -> Row:
+    """A contact of whom nothing is known yet."""
+    return {
+        "id": location.new_id(),
+        "type": "lead",
+        "dnd": False,
+        "dndSettings": {},
+        "tags": [],
+        "customFields": [],
+        "dateAdded": now_iso(),
+        "locationId": LOCATION_ID,
+    }
 
 
 def _change_tags(

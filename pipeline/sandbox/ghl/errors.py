@@ -4,12 +4,19 @@ from typing import Any
 
 from pipeline.sandbox.wire import Answer, Refusal
 
-TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    422: "Unprocessable Entity",
+}
 
 
 def error(status: int, message: str) -> Answer:
     """An error body with one message; 5xx and 429 carry no title."""
-    body: dict[str, Any] = {"statusCode": status, "message": message}
+    words: Any = [message] if status == 422 else message
+    body: dict[str, Any] = {"statusCode": status, "message": words}
     if status in TITLES:
         body["error"] = TITLES[status]
     return Answer(status, body)
@@ -24,7 +31,7 @@ def wrong_location() -> Refusal:
 
 
 def unprocessable(messages: list[str]) -> Refusal:
-    body = {"message": messages, "error": "Unprocessable Entity", "statusCode": 422}
+    body = {"message": messages, "error": TITLES[422], "statusCode": 422}
     return Refusal(Answer(422, body))
 
 

@@ -3,10 +3,12 @@
 from uuid import uuid4
 
 from pipeline.sandbox.ghl.errors import error
+from pipeline.sandbox.ghl.versions import is_absent, respell
 from pipeline.sandbox.limits import Allowance
 from pipeline.sandbox.wire import Answer, Call, Refusal
 
 TOKEN = "pit-sandbox"  # noqa: S105 - opens nothing but this sandbox
+AGENCY_TOKEN = "pit-sandbox-agency"  # noqa: S105 - nor does this one
 VERSIONS = frozenset({"v3", "2023-02-21", "2021-07-28", "2021-04-15", "legacy"})
 
 
@@ -19,6 +21,8 @@ class GhlFront:
         "429": (429, "Too Many Requests"),
         "token_revoked": (401, "Invalid token: access token is invalid"),
         "scope_missing": (401, "The token is not authorized for this scope."),
+        "user_type": (401, "Token's user type mismatch!"),
+        "refused": (422, "email must be an email"),
     }
     error = staticmethod(error)
 
@@ -32,6 +36,8 @@ class GhlFront:
         return None
 
     def check(self, call: Call) -> None:
+        if call.headers.get("Authorization") == f"Bearer {AGENCY_TOKEN}":
+            raise Refusal(error(*self.failures["user_type"]))
         if call.headers.get("Authorization") != f"Bearer {TOKEN}":
             raise Refusal(error(*self.failures["token_revoked"]))
         version = call.headers.get("Version")
@@ -40,15 +46,21 @@ class GhlFront:
         if version not in VERSIONS:
             words = f"Invalid API version segment '{version}' at position 0"
             raise Refusal(error(400, words))
+        if is_absent(call):
+            raise Refusal(self.unrouted(call, known_path=True))
 
     def identify(self, call: Call) -> None:
         call.contact = call.params.get("contactId")
 
     def unrouted(self, call: Call, *, known_path: bool) -> Answer:
+        """404; without a body for who does not say what they accept (reported)."""
+        if "Accept" not in call.headers:
+            return Answer(404)
         return error(404, f"Cannot {call.method} {call.path}")
 
-    def dress(self, answer: Answer) -> None:
+    def dress(self, call: Call, answer: Answer) -> None:
         """Add the trace id and the rate headers, which even refusals carry."""
+        respell(call, answer)
         if isinstance(answer.body, dict):
             answer.body["traceId"] = str(uuid4())
         rate = self.allowance.rate

@@ -7,6 +7,7 @@ from pipeline.sandbox.ghl.errors import bad_request, unprocessable
 from pipeline.sandbox.ghl.location import LOCATION_ID, Location
 from pipeline.sandbox.ghl.rows import full_name, thin
 from pipeline.sandbox.ghl.times import from_millis, to_millis
+from pipeline.sandbox.ghl.versions import is_v3
 from pipeline.sandbox.wire import Answer, Call, Routes, Row
 
 routes: Routes[Location] = Routes()
@@ -42,7 +43,8 @@ def list_contacts(location: Location, call: Call) -> Answer:
 @routes("GET", "/contacts/business/:businessId")
 def list_business_contacts(location: Location, call: Call) -> Answer:
     """`GET /contacts/business/:businessId`: by offset, with a count of all."""
-    _whitelist(call, frozenset({"locationId", "limit", "skip", "query"}))
+    known = {"locationId", "limit", "skip", "query"}
+    _whitelist(call, frozenset(known | {"startAfter"} if is_v3(call) else known))
     _require_location(location, call)
     business_id = call.params["businessId"]
     if business_id not in location.businesses:
@@ -53,10 +55,18 @@ def list_business_contacts(location: Location, call: Call) -> Answer:
     rows = [location.book.rows[i] for i in location.book.businesses.ids(business_id)]
     rows = sorted(
         (row for row in rows if mentions(row, words)),
-        key=lambda row: (full_name(row), row["id"]),
+        key=_by_name,
     )
+    total, after = len(rows), [v for k, v in call.repeated if k == "startAfter"]
+    if after:
+        rows = [row for row in rows if [*_by_name(row)] > after]
     page = [thin(row) for row in rows[skip : skip + limit]]
-    return Answer(200, {"contacts": page, "count": len(rows)})
+    return Answer(200, {"contacts": page, "count": total})
+
+
+def _by_name(row: Row) -> tuple[str, str]:
+    """The order of a business's contacts, and v3's cursor in it."""
+    return full_name(row), row["id"]
 
 
 def number(

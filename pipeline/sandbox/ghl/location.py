@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.ghl.activities import Activities
 from pipeline.sandbox.ghl.book import ContactBook
 from pipeline.sandbox.ghl.errors import bad_request, wrong_location
 from pipeline.sandbox.ghl.index import SearchIndex
@@ -14,6 +15,7 @@ from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.wire import Row
 
 LOCATION_ID = "sandboxLocation00001"
+TIMEZONE = "Europe/Lisbon"
 SUBRESOURCES = frozenset({"tasks", "notes", "appointments"})
 
 
@@ -30,6 +32,7 @@ class Location:
         self.faults = faults
         self.book = ContactBook()
         self.index = SearchIndex()
+        self.activities = Activities()
         self.businesses: dict[str, Row] = {}
         self.custom_fields: dict[str, Row] = {}
         self.tag_names: dict[str, Row] = {}
@@ -70,6 +73,7 @@ class Location:
 
     def delete(self, contact_id: str) -> None:
         self.book.remove(contact_id)
+        self.activities.forget(contact_id)
         lag = max(self._delay("search_lag"), self._delay("deleted_linger"))
         self.index.publish(contact_id, None, lag)
 

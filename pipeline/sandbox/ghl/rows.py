@@ -115,9 +115,11 @@ def whole(row: Row) -> Row:
 
 
 def created(row: Row) -> Row:
-    """What POST contact shows: the whole row and three flags that nobody else has."""
+    """What POST contact shows: no full name, and three flags that nobody else has."""
+    shown = whole(row)
+    del shown["name"]
     return {
-        **whole(row),
+        **shown,
         "deleted": False,
         "bounceEmail": False,
         "unsubscribeEmail": False,

@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline.sandbox.ghl.errors import bad_request, unprocessable
 from pipeline.sandbox.ghl.location import Location
-from pipeline.sandbox.ghl.times import to_millis
+from pipeline.sandbox.ghl.times import birthday
+from pipeline.sandbox.ghl.versions import older
 from pipeline.sandbox.wire import Call, Row
 
 TEXT_FIELDS = frozenset(
@@ -59,7 +60,7 @@ def payload(call: Call, allowed: frozenset[str]) -> Row:
     strangers = [f"property {key} should not exist" for key in body.keys() - allowed]
     if strangers:
         raise unprocessable(sorted(strangers))
-    return body
+    return older(call, body)
 
 
 def tags_of(body: Row) -> list[str]:
@@ -83,6 +84,8 @@ def written(location: Location, row: Row, body: Row) -> Row:
     if "name" in body and "firstName" not in body:
         first, _, last = (body["name"] or "").partition(" ")
         changes |= {"firstName": first, "lastName": last}
+    if body.get("dateOfBirth"):
+        changes["dateOfBirth"] = birthday(body["dateOfBirth"])
     if "tags" in body:
         changes["tags"] = tags_of(body)
     if "customFields" in body:
@@ -151,7 +154,7 @@ def _is_date(value: Any) -> bool:
     if value is None:
         return True
     try:
-        to_millis(value)
+        birthday(value)
     except (TypeError, ValueError):
         return False
     return True

@@ -1,17 +1,31 @@
 """The state of a Mailjet API key: contacts, their values, lists, who is on which."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import count
 
 from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.mailjet.entries import Entries
 from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.wire import Row
+
+SECONDS_PER_DAY = 86_400
 
 
 def now_rfc3339() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def named_in(body: bytes) -> str:
+    """The contact that a JSON body names, by id or address; empty if none."""
+    try:
+        record = json.loads(body or b"{}")
+        names = [record.get(key) for key in ("Email", "ContactID", "ContactAlt")]
+    except (AttributeError, ValueError):
+        return ""
+    return next((str(name) for name in names if name), "")
 
 
 class Account:
@@ -31,7 +45,10 @@ class Account:
         self.properties: dict[str, Row] = {}
         self.lists: dict[int, Row] = {}
         self.recipients: dict[int, Row] = {}
+        self.history = Entries()
         self._ids_by_email: dict[str, int] = {}
+        self._made_at: dict[int, float] = {}
+        self._forgotten_at: dict[int, float] = {}
         self._by_list: dict[int, dict[int, int]] = {}
         self._by_contact: dict[int, dict[int, int]] = {}
         self._contact_ids = count(1_000_001)
@@ -45,15 +62,20 @@ class Account:
             return int(named) if int(named) in self.contacts else None
         return self._ids_by_email.get(named.lower())
 
-    def contact_id_in(self, body: bytes) -> int | None:
-        """Find the contact that a JSON body names."""
-        try:
-            record = json.loads(body)
-            names = [record.get(key) for key in ("Email", "ContactID", "ContactAlt")]
-        except (AttributeError, ValueError):
-            return None
-        named = next((str(name) for name in names if name), "")
-        return self.contact_id(named)
+    def readable_id(self, named: str) -> int | None:
+        """Find a contact as a GET does, which may miss a new one by its address."""
+        self._purge()
+        contact_id = self.contact_id(named)
+        lag = self.faults.seconds("read_lag")
+        if contact_id is None or named.isdecimal() or not lag:
+            return contact_id
+        is_old = time.monotonic() - self._made_at[contact_id] >= lag
+        return contact_id if is_old else None
+
+    def shown(self) -> Iterator[Row]:
+        """All contacts by id; the forgotten ones stay for `anonymised_days`."""
+        self._purge()
+        return iter(self.contacts.values())
 
     def add_contact(self, email: str, name: str = "", excluded: bool = False) -> int:
         """A new contact on no list."""
@@ -75,6 +97,7 @@ class Account:
         }
         self.values[contact_id] = {}
         self._ids_by_email[email.lower()] = contact_id
+        self._made_at[contact_id] = time.monotonic()
         return contact_id
 
     def change_contact(self, contact_id: int, changes: Row) -> bool:
@@ -108,8 +131,20 @@ class Account:
         self._ids_by_email.pop(row["Email"].lower(), None)
         row |= {"Email": f"\\x{contact_id:032x}@domain.invalid", "Name": "Anonymized"}
         self.values[contact_id] = {}
+        self.history.forget(contact_id)
         for recipient_id in list(self.on_lists(contact_id)):
             self.remove_recipient(recipient_id)
+        self._forgotten_at[contact_id] = time.monotonic()
+
+    def _purge(self) -> None:
+        """Take out whom the vendor has forgotten for long enough."""
+        kept = self.settings.anonymised_days * SECONDS_PER_DAY
+        limit = time.monotonic() - kept
+        for contact_id, since in list(self._forgotten_at.items()):
+            if since <= limit:
+                del self._forgotten_at[contact_id]
+                del self.contacts[contact_id], self.values[contact_id]
+                del self._made_at[contact_id]
 
     def add_property(self, name: str, datatype: str, namespace: str) -> Row:
         row: Row = {
@@ -137,6 +172,12 @@ class Account:
         }
         self._by_list[list_id] = {}
         return list_id
+
+    def remove_list(self, list_id: int) -> None:
+        """Delete a list with all its rows; the contacts stay."""
+        for recipient_id in list(self.on_list(list_id)):
+            self.remove_recipient(recipient_id)
+        del self._by_list[list_id], self.lists[list_id]
 
     def recipient_id(self, contact_id: int, list_id: int) -> int | None:
         """The contact's row on a list; None when it is not on it."""

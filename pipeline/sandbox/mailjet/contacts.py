@@ -102,9 +102,9 @@ def get_user(account: Account, call: Call) -> Answer:
 
 
 def _filtered(account: Account, given: dict[str, str]) -> Iterable[Row]:
-    rows: Iterable[Row] = account.contacts.values()
+    rows: Iterable[Row] = account.shown()
     if email := given.get("Email"):
-        known = account.contact_id(email) if "@" in email else None
+        known = account.readable_id(email) if "@" in email else None
         rows = [account.contacts[known]] if known is not None else []
     if "ContactsList" in given:
         members = account.members(given["ContactsList"])

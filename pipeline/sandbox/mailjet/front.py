@@ -3,7 +3,7 @@
 from base64 import b64encode
 
 from pipeline.sandbox.limits import Allowance
-from pipeline.sandbox.mailjet.account import Account
+from pipeline.sandbox.mailjet.account import Account, named_in
 from pipeline.sandbox.mailjet.errors import error
 from pipeline.sandbox.wire import Answer, Call, Refusal
 
@@ -26,6 +26,11 @@ class MailjetFront:
             " section to check your keys.",
         ),
         "scope_missing": (401, "Operation not allowed"),
+        "refused": (
+            400,
+            'Unexpected error during POST: Invalid email address "", reason: '
+            '"Invalid domain"',
+        ),
     }
     error = staticmethod(error)
 
@@ -42,15 +47,16 @@ class MailjetFront:
 
     def identify(self, call: Call) -> None:
         """Find the contact by the id or address in the path, or else in the body."""
-        if "contact" in call.params:
-            call.contact = self._account.contact_id(call.params["contact"])
-        elif call.body:
-            call.contact = self._account.contact_id_in(call.body)
+        account = self._account
+        named = call.params.get("contact") or named_in(call.body)
+        call.contact = account.contact_id(named)
+        row = account.contacts.get(call.contact or 0, {})
+        call.address = str(row.get("Email", named)).lower()
 
     def unrouted(self, call: Call, *, known_path: bool) -> Answer:
         if known_path:
             return error(405, "Method not allowed")
         return error(404, "Object not found")
 
-    def dress(self, answer: Answer) -> None:
+    def dress(self, call: Call, answer: Answer) -> None:
         """Nothing to add: Mailjet documents no header that tells the rate."""

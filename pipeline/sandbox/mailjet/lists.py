@@ -74,6 +74,13 @@ def update_list(account: Account, call: Call) -> Answer:
     return envelope([_shown(account, row)])
 
 
+@routes("DELETE", "/v3/REST/contactslist/:list")
+def delete_list(account: Account, call: Call) -> Answer:
+    """Gone with its subscriptions; the contacts stay."""
+    account.remove_list(_list(account, call)["ID"])
+    return Answer(204)
+
+
 @routes("POST", "/v3/REST/contactslist/:list/managecontact")
 def manage_contact(account: Account, call: Call) -> Answer:
     """The upsert: contact, name, properties and list state in one call."""

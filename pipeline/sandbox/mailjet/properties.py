@@ -47,7 +47,8 @@ def create_property(account: Account, call: Call) -> Answer:
     if name.lower() in account.properties:
         raise exists("ContactMetaData", name, "Name")
     datatype = _one_of(DATATYPES, body, "Datatype", "str")
-    namespace = _one_of(NAMESPACES, body, "NameSpace", "static")
+    known = NAMESPACES if account.settings.historic_namespace else {"static"}
+    namespace = _one_of(frozenset(known), body, "NameSpace", "static")
     return envelope([account.add_property(name, datatype, namespace)], status=201)
 
 
@@ -103,6 +104,20 @@ def update_values(account: Account, call: Call) -> Answer:
     """Set some values; `Data` is a list of Name and Value, never a plain object."""
     contact_id = contact_in_path(account, call)
     body = payload(call, "TContactData", frozenset({"Data"}))
+    return _written(account, contact_id, body, status=200)
+
+
+@routes("POST", "/v3/REST/contactdata")
+def create_values(account: Account, call: Call) -> Answer:
+    """The same, for the contact that the body names."""
+    body = payload(call, "TContactData", frozenset({"ContactID", "Data"}))
+    contact_id = account.contact_id(str(require(body, "ContactID")))
+    if contact_id is None:
+        raise not_found()
+    return _written(account, contact_id, body, status=201)
+
+
+def _written(account: Account, contact_id: int, body: Row, *, status: int) -> Answer:
     pairs = body.get("Data")
     if not isinstance(pairs, list):
         raise _invalid_key(next(iter(pairs), "") if isinstance(pairs, dict) else "")
@@ -115,9 +130,9 @@ def update_values(account: Account, call: Call) -> Answer:
     typed, problems = typed_values(account, values)
     if problems:
         raise bad_request("Object properties invalid", {"Properties": problems})
-    if not account.set_values(contact_id, typed):
+    if not account.set_values(contact_id, typed) and status == 200:
         return not_modified()
-    return envelope([_values(account, contact_id)])
+    return envelope([_values(account, contact_id)], status=status)
 
 
 def typed_values(account: Account, values: Row) -> tuple[Row, list[Row]]:
@@ -154,13 +169,14 @@ def _typed(datatype: str, value: Any) -> Any:
         case "bool" if str(value).lower() in {"true", "false"}:
             return str(value).lower() == "true"
         case "datetime" if not isinstance(value, bool):
-            return _time(value)
+            return read_time(value)
         case "str" if isinstance(value, str):
             return value
     raise ValueError(datatype)
 
 
-def _time(value: Any) -> str:
+def read_time(value: Any) -> str:
+    """Unix seconds or RFC 3339, UTC where it names no zone, as Mailjet shows a time."""
     if isinstance(value, int | float):
         moment = datetime.fromtimestamp(value, UTC)
     else:

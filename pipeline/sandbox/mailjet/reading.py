@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 1000
-PAGING = frozenset({"Limit", "Offset", "countOnly"})
+PAGING = frozenset({"Limit", "Offset", "Sort", "countOnly"})
 
 
 def payload(call: Call, record: str, allowed: frozenset[str]) -> Row:
@@ -70,7 +70,8 @@ def contact_in_path(account: Account, call: Call) -> int:
     named = call.params["contact"]
     if not named.isdecimal():
         address(named, call.method)
-    contact_id = account.contact_id(named)
+    find = account.readable_id if call.method == "GET" else account.contact_id
+    contact_id = find(named)
     if contact_id is None:
         raise not_found()
     return contact_id
@@ -95,8 +96,10 @@ def page(
         # Reported: `Limit=0` shows the first page again whatever the offset.
         limit, offset = MAX_LIMIT, 0
     offset = account.faults.shifted(offset, call)
-    shown = islice(items, offset, offset + min(limit, MAX_LIMIT))
-    return envelope([show(item) for item in shown])
+    end = offset + min(limit, MAX_LIMIT)
+    if sort := call.query.get("Sort"):
+        return envelope(_sorted([show(item) for item in items], sort)[offset:end])
+    return envelope([show(item) for item in islice(items, offset, end)])
 
 
 def envelope(rows: list[Row], *, status: int = 200, total: int | None = None) -> Answer:
@@ -108,6 +111,17 @@ def envelope(rows: list[Row], *, status: int = 200, total: int | None = None) ->
 def not_modified() -> Answer:
     """A PUT that changes nothing: 304 and no body."""
     return Answer(304)
+
+
+def _sorted(rows: list[Row], sort: str) -> list[Row]:
+    """Order rows by `Prop` or `Prop DESC`; only texts and numbers can be sorted by."""
+    field, _, direction = sort.partition(" ")
+    values = [row.get(field) for row in rows]
+    sortable = all(isinstance(v, str | int) and not isinstance(v, bool) for v in values)
+    if not sortable or direction.upper() not in ("", "ASC", "DESC"):
+        raise bad_request(f'Invalid value for "Sort": "{sort}"')
+    is_down = direction.upper() == "DESC"
+    return sorted(rows, key=lambda row: row[field], reverse=is_down)
 
 
 def _number(call: Call, name: str, default: int) -> int:

@@ -1,0 +1,98 @@
+"""The tasks, notes and appointments of a location, and its calendars.
+
+A row is never changed in place; times are ISO texts in UTC, whatever an endpoint makes
+of them. A task that was deleted stays, marked, because GHL's search may still show it.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from pipeline.sandbox.ghl.book import Sharing, SortedKeys
+from pipeline.sandbox.ghl.times import now_iso
+from pipeline.sandbox.wire import Row
+
+KINDS = ("tasks", "notes", "appointments")
+CALENDARS = (
+    ("sandboxCalendar00001", "Consultation", True),
+    ("sandboxCalendar00002", "Showroom", True),
+    ("sandboxCalendar00003", "Old team", False),
+)
+
+
+class Shelf:
+    """The rows of one kind, by id, by contact and in the order of their creation."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.by_added = SortedKeys()
+        self._by_contact = Sharing()
+
+    def load(self, rows: Iterable[Row]) -> None:
+        """Take in many new rows at once."""
+        new = {row["id"]: row for row in rows}
+        self.rows |= new
+        self.by_added.extend((row["dateAdded"], key) for key, row in new.items())
+        for key, row in new.items():
+            self._by_contact.add(row["contactId"], key)
+
+    def put(self, row: Row) -> Row:
+        """Add a row, or replace the one with its id."""
+        self.remove(row["id"])
+        self.rows[row["id"]] = row
+        self.by_added.add((row["dateAdded"], row["id"]))
+        self._by_contact.add(row["contactId"], row["id"])
+        return row
+
+    def remove(self, row_id: str) -> None:
+        """Forget a row, if there is one."""
+        row = self.rows.pop(row_id, None)
+        if row is not None:
+            self.by_added.remove((row["dateAdded"], row_id))
+            self._by_contact.remove(row["contactId"], row_id)
+
+    def of(self, contact_id: str) -> list[Row]:
+        """A contact's rows that nobody deleted, in the order of their coming."""
+        rows = (self.rows[row_id] for row_id in self._by_contact.ids(contact_id))
+        return [row for row in rows if not row.get("deleted")]
+
+    def living(self) -> Iterator[Row]:
+        """All rows that nobody deleted."""
+        return (row for row in self.rows.values() if not row.get("deleted"))
+
+
+class Activities:
+    """One shelf for each kind.
+
+    Args:
+        calendars: rows by id.
+    """
+
+    def __init__(self) -> None:
+        self.tasks, self.notes, self.appointments = Shelf(), Shelf(), Shelf()
+        self.calendars = {
+            calendar_id: {"id": calendar_id, "name": name, "isActive": active}
+            for calendar_id, name, active in CALENDARS
+        }
+
+    def shelf(self, kind: str) -> Shelf:
+        """The shelf of `tasks`, `notes` or `appointments`.
+
+        Raises:
+            ValueError: there is no such kind.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"no such kind of activity: {kind}")
+        shelf: Shelf = getattr(self, kind)
+        return shelf
+
+    def delete_task(self, task_id: str) -> None:
+        """Mark a task as deleted, if there is one."""
+        if row := self.tasks.rows.get(task_id):
+            self.tasks.put({**row, "deleted": True, "dateUpdated": now_iso()})
+
+    def forget(self, contact_id: str) -> None:
+        """Delete everything of a contact, as GHL does with the contact itself."""
+        for row in self.tasks.of(contact_id):
+            self.delete_task(row["id"])
+        for shelf in (self.notes, self.appointments):
+            for row in shelf.of(contact_id):
+                shelf.remove(row["id"])
