@@ -8,10 +8,20 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.errors import ConfigError, NotFound, PipelineError, Unauthorized
+from pipeline.errors import (
+    BudgetSpent,
+    ConfigError,
+    NotFound,
+    PipelineError,
+    RateLimited,
+    Unauthorized,
+)
 from pipeline.ghl.client import GhlClient
+from pipeline.mailjet.client import MailjetClient
 from pipeline.permit import Lane, Permit
-from pipeline.setup import has_optout_filter, missing_properties
+from pipeline.retry import Cause, trouble
+from pipeline.setup import lost_without_search, missing_properties
+from pipeline.store.health import Pause
 
 
 class Level(StrEnum):
@@ -34,8 +44,33 @@ class Finding:
     mend: str = ""
 
 
+AND_RESTART = "after a change restart worker and Beat; it then resumes by itself"
+REMEDIES = {
+    ("ghl", Cause.CREDENTIAL): "mend GHL_TOKEN (GHL: Settings > Private Integrations); "
+    + AND_RESTART,
+    ("ghl", Cause.SCOPE): "add the scope to the token (GHL: Settings > Private "
+    "Integrations), which stays the same; it resumes by itself",
+    ("ghl", Cause.LOCATION): f"correct GHL_LOCATION_ID; {AND_RESTART}",
+    ("ghl", Cause.BASE_URL): f"check GHL_BASE_URL; {AND_RESTART}",
+    ("mailjet", Cause.CREDENTIAL): "mend MAILJET_API_KEY and MAILJET_SECRET_KEY "
+    f"(Mailjet: API key management; a reset kills the old one); {AND_RESTART}",
+    ("mailjet", Cause.LIST): "restore the list in Mailjet, or correct MAILJET_LIST_ID "
+    "or SYNC_TAG_LISTS, restart worker and Beat and run `ghl-mailjet setup`; it then "
+    "resumes by itself",
+    ("mailjet", Cause.PROPERTY): "run `ghl-mailjet setup`; it then resumes by itself",
+    ("mailjet", Cause.BASE_URL): f"check MAILJET_BASE_URL; {AND_RESTART}",
+}
+ACCEPT_DELETIONS = "if they were deleted: ghl-mailjet resync --accept-deletions"
+WAIT = "nothing: it resumes by itself, and no contact's attempt is counted meanwhile"
+
+
+def remedy(pause: Pause) -> str:
+    """What an operator has to do about a pause, in one line."""
+    return REMEDIES.get((pause.vendor, pause.cause), WAIT)
+
+
 def probe(kit: Kit) -> None:
-    """The cheapest proof that contacts can be synced: token, list and properties.
+    """The cheapest proof that contacts can be synced: token, lists and properties.
 
     Raises:
         VendorError, ConfigError: they cannot; says why.
@@ -45,9 +80,23 @@ def probe(kit: Kit) -> None:
     mailjet = kit.mailjet(permit)
     record = kit.record()
     if record is not None:
-        mailjet.get_list(record.list_id)
+        for list_id in kit.policy(record).managed_lists:
+            mailjet.get_list(list_id)
     if missing := list(missing_properties(mailjet)):
         raise ConfigError([f"Mailjet lacks properties: {', '.join(missing)}"])
+
+
+def look_again(kit: Kit) -> str:
+    """Probe a paused connection and resume it if it works; what came of it."""
+    try:
+        probe(kit)
+    except (BudgetSpent, RateLimited):
+        return "no budget to ask"
+    except PipelineError as error:
+        kit.health.still_down(trouble(error))
+        return f"still paused: {type(error).__name__}"
+    kit.health.resume()
+    return "resumed"
 
 
 def check(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
@@ -110,15 +159,14 @@ def _ghl(kit: Kit) -> Iterator[Finding]:
         if business_id != "*":
             yield from _business(ghl, business_id)
     try:
-        filtered = has_optout_filter(ghl)
+        lost = lost_without_search(ghl)
     except PipelineError as error:
         yield Finding(Level.WARNING, f"GHL search: {error}")
         return
-    if filtered:
-        yield Finding(Level.OK, "GHL search finds opted-out contacts")
+    if lost:
+        yield Finding(Level.WARNING, f"GHL search {lost}", "or live with that")
     else:
-        what = "GHL search cannot find opted-out contacts"
-        yield Finding(Level.WARNING, what, "nothing to do: contacts are read singly")
+        yield Finding(Level.OK, "GHL search finds opted-out contacts")
 
 
 def _business(ghl: GhlClient, business_id: str) -> Iterator[Finding]:
@@ -145,22 +193,33 @@ def _mailjet(kit: Kit) -> Iterator[Finding]:
     record = kit.setup.read()
     list_id = kit.connection.mailjet_list_id or (record.list_id if record else None)
     if list_id is not None:
-        try:
-            yield Finding(Level.OK, f"Mailjet list {mailjet.get_list(list_id).name}")
-        except NotFound:
-            mend = "correct MAILJET_LIST_ID, or leave it empty and run setup"
-            yield Finding(Level.FAILURE, f"Mailjet list {list_id}: unknown", mend)
+        how = "correct MAILJET_LIST_ID, or leave it empty and run setup"
+        yield _list(mailjet, list_id, how)
+    for tag, tag_list in kit.connection.tag_lists.items():
+        yield _list(mailjet, tag_list, f"correct the list of {tag!r} in SYNC_TAG_LISTS")
     try:
         missing = list(missing_properties(mailjet))
     except ConfigError as error:
         for problem in error.problems:
             yield Finding(Level.FAILURE, problem)
         return
+    except PipelineError as error:
+        yield Finding(Level.FAILURE, f"Mailjet properties: {error}")
+        return
     if missing:
         mend = "run `ghl-mailjet setup`"
         yield Finding(Level.FAILURE, f"Mailjet lacks {len(missing)} properties", mend)
     else:
         yield Finding(Level.OK, "Mailjet properties")
+
+
+def _list(mailjet: MailjetClient, list_id: int, how: str) -> Finding:
+    try:
+        return Finding(Level.OK, f"Mailjet list {mailjet.get_list(list_id).name}")
+    except NotFound:
+        return Finding(Level.FAILURE, f"Mailjet list {list_id}: unknown", how)
+    except PipelineError as error:
+        return Finding(Level.FAILURE, f"Mailjet list {list_id}: {error}")
 
 
 def _ours(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
@@ -170,11 +229,12 @@ def _ours(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
         yield Finding(Level.OK, "set up")
     if held := kit.presence.held():
         what = f"{held} contacts are missing in GHL's listing and were left alone"
-        mend = "if they were deleted: ghl-mailjet resync --accept-deletions"
-        yield Finding(Level.WARNING, what, mend)
-    if pause := kit.health.paused():
-        mend = "mend the cause; it resumes by itself within a minute"
-        yield Finding(Level.FAILURE, f"paused: {pause.reason}", mend)
+        yield Finding(Level.WARNING, what, ACCEPT_DELETIONS)
+    for name, other in pipeline.kits.items():
+        if pause := other.health.paused():
+            level = Level.FAILURE if other is kit else Level.WARNING
+            whose = "" if other is kit else f"connection {name!r} is "
+            yield Finding(level, f"{whose}paused: {pause.reason}", remedy(pause))
     if not pipeline.processes.slots():
         mend = "start `celery -A workers worker`"
         yield Finding(Level.WARNING, "no worker is running", mend)

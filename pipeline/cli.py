@@ -25,10 +25,13 @@ from pipeline.errors import ConfigError, PipelineError
 from pipeline.permit import Lane, Permit
 from pipeline.sandbox.command import sandbox
 from pipeline.store import dead_letters as letters_
+from pipeline.sync.case import Outcome
 
 P = ParamSpec("P")
 SYNC_SECONDS = 60.0
 """How long the command line waits for what a worker would put off."""
+NOT_FOUND = "not found in GHL"
+"""Unlike `deleted in GHL`: we never knew it either, so it may be a slip of the pen."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,14 +47,17 @@ main.add_command(sandbox)
 main.add_command(demo)
 
 
+on_connection = click.option(
+    "-c", "--connection", default="default", show_default=True, metavar="NAME"
+)
+
+
 def with_kit(
     command: Callable[Concatenate[Pipeline, Kit, P], None],
 ) -> Callable[P, None]:
     """Give a command its pipeline and the connection it was asked for."""
 
-    @click.option(
-        "-c", "--connection", default="default", show_default=True, metavar="NAME"
-    )
+    @on_connection
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         connection = str(kwargs.pop("connection"))
         try:
@@ -118,6 +124,7 @@ def sync(pipeline: Pipeline, kit: Kit, contact_id: str) -> None:
     """
     if kit.record() is None:
         raise ConfigError(["not set up: run `ghl-mailjet setup` first"])
+    known = kit.presence.remembers(contact_id)
     deadline = time.monotonic() + SYNC_SECONDS
     while True:
         lease = kit.ledger.take(contact_id, Lane.LIVE)
@@ -131,8 +138,12 @@ def sync(pipeline: Pipeline, kit: Kit, contact_id: str) -> None:
         click.echo(outcome, err=True)
         wait = float(outcome.removeprefix("again in ").split(" s")[0])
         time.sleep(min(max(wait, 0.5), max(0.0, deadline - time.monotonic())))
+    if outcome == Outcome.DELETED and not known:
+        outcome = NOT_FOUND
     click.echo(f"{contact_id}: {outcome}")
-    if outcome.startswith(("dead letter", "again in", "paused")):
+    if pause := kit.health.paused():
+        click.echo(f"{pause.reason}\nwhat to do: {checks.remedy(pause)}", err=True)
+    if outcome.startswith(("dead letter", "again in", work.PAUSED, NOT_FOUND)):
         sys.exit(1)
 
 
@@ -175,11 +186,16 @@ def resync(
 
 
 @main.group(invoke_without_command=True)
+@on_connection
 @click.pass_context
-def runs(context: click.Context) -> None:
+def runs(context: click.Context, connection: str) -> None:
     """List the last runs; pause, resume or cancel the one under way."""
     if context.invoked_subcommand is None:
-        context.invoke(list_runs, connection="default", as_json=False)
+        context.invoke(list_runs, connection=connection, as_json=False)
+    else:
+        context.default_map = {
+            context.invoked_subcommand: {"connection": connection},
+        }
 
 
 @runs.command("list")
@@ -202,7 +218,7 @@ def _control(action: Any, done: str) -> None:
     def control(pipeline: Pipeline, kit: Kit) -> None:
         run = kit.ledger.run()
         if run is None or not run.is_active:
-            raise ConfigError(["no run is under way"])
+            _fail(1, "No run is under way. Start one: ghl-mailjet resync")
         state = kit.ledger.control(action)
         click.echo(f"Run {run.id}: {done}" if state else "no run")
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from pipeline.bootstrap import Kit
-from pipeline.discovery import Cursor, Discovery
+from pipeline.discovery import Discovery
 from pipeline.errors import (
     BudgetSpent,
     ConfigError,
@@ -15,6 +15,8 @@ from pipeline.errors import (
     RateLimited,
     TransientError,
 )
+from pipeline.paging import Cursor
+from pipeline.retry import trouble
 
 CLAIM_SECONDS = 60.0
 """Longer than any page takes; a crashed fetch is repeated after this."""
@@ -93,11 +95,14 @@ def wanted_stage(kit: Kit) -> str | None:
     return str(cursor["stage"])
 
 
-def step(kit: Kit, discovery: Discovery) -> bool:
-    """Fetch and commit one page of the run; whether another is to be fetched."""
+def step(kit: Kit, discovery: Discovery, owner: str = "") -> bool:
+    """Fetch and commit one page of the run; whether another is to be fetched.
+
+    `owner` is the boot of the worker that does it; the command line has none.
+    """
     if _is_full(kit):
         return False
-    page = kit.ledger.claim_page(CLAIM_SECONDS)
+    page = kit.ledger.claim_page(CLAIM_SECONDS, owner)
     if page is None:
         return False
     try:
@@ -123,9 +128,9 @@ def discover(kit: Kit, what: Callable[[Discovery], T]) -> T | None:
     except (BudgetSpent, RateLimited):
         return None
     except TransientError as error:
-        kit.health.stumble(str(error))
+        kit.health.stumble(trouble(error), uuid4().hex)
     except PipelineError as error:
-        kit.health.pause(str(error))
+        kit.health.pause(trouble(error))
     return None
 
 

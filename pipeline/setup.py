@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 
 from pipeline.bootstrap import Kit
-from pipeline.discovery import OPTOUT_FILTER, Discovery
-from pipeline.errors import ConfigError, NotFound, PermanentError, Reach
+from pipeline.errors import ConfigError, NotFound, PermanentError, ScopeMissing
 from pipeline.ghl.client import GhlClient
 from pipeline.ghl.records import Location
 from pipeline.mailjet.client import MailjetClient
 from pipeline.permit import Lane, Permit
+from pipeline.preferences import OPTOUT_FILTER, Preferences
 from pipeline.store.setup import SetupRecord
 from pipeline.sync.mapping import CONTACT_ID, properties
 
@@ -33,13 +33,8 @@ def run(kit: Kit, tell: Tell = lambda line: None) -> SetupRecord:
     total = ghl.list_contacts(None).total
     location = find_location(ghl)
     tell(f"GHL location {location.name or location.id}: {_count(total)} contacts")
-    optout_filter = has_optout_filter(ghl)
-    tell(
-        "GHL search "
-        + ("finds" if optout_filter else "cannot find")
-        + " opted-out contacts"
-        + ("" if optout_filter else ": each contact will be read singly")
-    )
+    lost = lost_without_search(ghl)
+    tell(f"GHL search {lost or 'finds opted-out contacts'}")
     list_id = _list(kit, mailjet, tell)
     for name in missing_properties(mailjet):
         mailjet.create_property(name, properties()[name], "static")
@@ -50,13 +45,13 @@ def run(kit: Kit, tell: Tell = lambda line: None) -> SetupRecord:
         list_id=list_id,
         location_name=location.name,
         timezone=location.timezone,
-        optout_filter=optout_filter,
+        optout_filter=not lost,
         done_ms=round(time.time() * 1000),
     )
-    discovery = Discovery(kit, record, Lane.LIVE)
-    if optout_filter:
-        discovery.read_optouts()
-    discovery.read_mailjet_optouts()
+    preferences = Preferences(kit, record, Lane.LIVE)
+    if record.optout_filter:
+        preferences.read_optouts()
+    preferences.read_mailjet_optouts()
     in_ghl, in_mailjet = kit.optouts.counts()
     tell(f"Opted out: {in_ghl} contacts in GHL, {in_mailjet} addresses in Mailjet")
     kit.setup.save(record)
@@ -86,15 +81,23 @@ def find_location(ghl: GhlClient) -> Location:
         return Location(ghl.location_id, "", "UTC", None)
 
 
-def has_optout_filter(ghl: GhlClient) -> bool:
-    """Whether search knows the filter for opted-out contacts; older accounts do not."""
+def lost_without_search(ghl: GhlClient) -> str:
+    """What search cannot do and what that costs; "" where it finds who opted out.
+
+    Older accounts do not know its filter, and a token may lack its scope.
+    """
     try:
         ghl.search_contacts(filters=OPTOUT_FILTER, page_limit=1)
+    except ScopeMissing:
+        return (
+            "is refused to this token: each contact will be read singly, and changes "
+            "in GHL show at the next full run"
+        )
     except PermanentError as error:
-        if error.status == 401 and error.reach is Reach.CONNECTION:
+        if error.status == 401:
             raise
-        return False
-    return True
+        return "cannot find opted-out contacts: each contact will be read singly"
+    return ""
 
 
 def missing_properties(mailjet: MailjetClient) -> Iterator[str]:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.check import Finding, Level
+from pipeline.check import ACCEPT_DELETIONS, Finding, Level, remedy
 from pipeline.errors import ConfigError
 from pipeline.store import dead_letters
 from pipeline.store.dead_letters import DeadLetter
@@ -78,7 +78,8 @@ def show_letters(letters: list[DeadLetter]) -> None:
 
 def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
     """Everything that `status` tells, as JSON scalars."""
-    backlog, run, pause = kit.ledger.backlog(), kit.ledger.run(), kit.health.paused()
+    backlog, run = kit.ledger.backlog(), kit.ledger.run()
+    pauses = {name: _pause(each) for name, each in pipeline.kits.items()}
     budgets = {}
     for vendor, bucket in (("ghl", kit.ghl_bucket), ("mailjet", kit.mailjet_bucket)):
         state = bucket.state()
@@ -92,7 +93,8 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         "connection": kit.connection.name,
         "set_up": kit.setup.read() is not None,
         "read_only": pipeline.settings.read_only,
-        "paused": pause and {"reason": pause.reason, "since": _time(pause.since_ms)},
+        "paused": pauses.pop(kit.connection.name),
+        "others_paused": {name: pause for name, pause in pauses.items() if pause},
         "worker_slots": pipeline.processes.slots(),
         "beat_tick_age_seconds": pipeline.processes.tick_age_seconds(),
         "contacts": backlog.contacts,
@@ -116,12 +118,46 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
     }
 
 
+def _pause(kit: Kit) -> dict[str, str] | None:
+    """Why and since when a connection is paused (UTC), and what to do about it."""
+    pause = kit.health.paused()
+    if pause is None:
+        return None
+    return {
+        "since": _time(pause.since_ms),
+        "reason": pause.reason,
+        "next_probe": _time(pause.probe_at_ms),
+        "what_to_do": remedy(pause),
+    }
+
+
 def show_status(status: dict[str, Any]) -> None:
-    """The status as a short page."""
+    """The status as a short page; what needs somebody comes last, a line each."""
     table = Table.grid(padding=(0, 2))
-    for key, value in status.items():
+    pauses = {**status["others_paused"]}
+    if status["paused"]:
+        pauses = {status["connection"]: status["paused"], **pauses}
+    brief = {
+        **status,
+        "paused": bool(status["paused"]),
+        "others_paused": ", ".join(status["others_paused"]),
+    }
+    for key, value in brief.items():
         table.add_row(f"[bold]{key.replace('_', ' ')}[/]", _plain(_word(value)))
     console.print(table)
+    for name, pause in pauses.items():
+        _say(f"Connection {name!r} is paused since {pause['since']} (UTC):")
+        _say(f"  {pause['reason']}")
+        _say(f"  next probe: {pause['next_probe']}")
+        _say(f"  what to do: {pause['what_to_do']}")
+    if held := status["missing_held_back"]:
+        _say(f"{held:,} contacts are missing in GHL's listing and were left alone:")
+        _say(f"  what to do: {ACCEPT_DELETIONS}")
+
+
+def _say(line: str) -> None:
+    """A line that may be copied: never broken at the width of the terminal."""
+    console.print(_plain(line), soft_wrap=True)
 
 
 def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> int:

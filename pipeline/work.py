@@ -6,9 +6,16 @@ import time
 from redis.exceptions import RedisError
 
 from pipeline.bootstrap import Kit
-from pipeline.errors import LeaseLost, PermanentError, PipelineError, Reach, ReadOnly
+from pipeline.errors import (
+    ConnectionPaused,
+    LeaseLost,
+    PermanentError,
+    PipelineError,
+    Reach,
+    ReadOnly,
+)
 from pipeline.permit import Lease, Permit
-from pipeline.retry import GiveUp, PauseConnection, TryAgain, decide
+from pipeline.retry import GiveUp, PauseConnection, TryAgain, decide, trouble
 from pipeline.store.dead_letters import DeadLetter
 from pipeline.store.ledger import AddressHeld
 from pipeline.store.memory import LeasedMemory
@@ -18,17 +25,22 @@ from pipeline.sync.reconcile import sync_contact
 HELD_SECONDS = 1.0
 """Another contact with the same address is being written; that takes about as long."""
 NOT_WRITTEN = "read-only: not written"
+PAUSED = "paused"
 NOT_SET_UP_SECONDS = 60.0
 
 
-def run_lease(kit: Kit, ghl_id: str, token: int) -> str:
+def run_lease(kit: Kit, ghl_id: str, token: int, owner: str = "") -> str:
     """Sync the leased contact and end the lease; returns what happened, in a word.
+
+    `owner` is the boot of the worker that does it; the command line has none.
 
     A void lease changes nothing: whoever holds the contact now does the work. Without
     Redis nothing is decided here either: the lease expires, and the contact comes back.
     """
     try:
-        opened = kit.ledger.open(ghl_id, token)
+        opened = kit.ledger.open(ghl_id, token, owner)
+    except ConnectionPaused:
+        return PAUSED
     except LeaseLost:
         return "lease lost"
     lease = opened.lease
@@ -64,13 +76,14 @@ def _sync(kit: Kit, permit: Permit, lease: Lease, memory: LeasedMemory) -> str:
     try:
         result = sync_contact(lease.ghl_id, ghl, mailjet, memory, kit.policy(record))
     except ReadOnly:
-        kit.ledger.skip(lease, NOT_WRITTEN)
+        kit.ledger.skip(lease, NOT_WRITTEN, answered=permit.answered)
         return NOT_WRITTEN
     settled = kit.ledger.settle(
         lease,
         result.outcome,
         result.snapshot,
         old_address=old_address,
+        answered=permit.answered,
         wake=result.wake,
     )
     return str(result.outcome) if settled else "lease lost"
@@ -83,10 +96,10 @@ def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> st
     decision = decide(error, opened.attempts, jitter=random.random())  # noqa: S311
     cause = type(error).__name__
     match decision:
-        case PauseConnection(reason):
+        case PauseConnection():
+            kit.health.pause(trouble(error))
             kit.ledger.give_back(lease, 0)
-            kit.health.pause(reason)
-            return f"paused: {cause}"
+            return f"{PAUSED}: {cause}"
         case GiveUp(reason):
             letter = DeadLetter(
                 lease.ghl_id,
@@ -99,9 +112,14 @@ def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> st
             kit.ledger.bury(lease, letter.dump(), cause)
             return f"dead letter: {cause}"
         case TryAgain(wait, counted, suspect):
-            kit.ledger.give_back(
-                lease, wait, counted=counted, suspect=suspect, untouched=untouched
-            )
+            told = trouble(error)
             if suspect:
-                kit.health.stumble(str(error))
+                kit.health.stumble(told, f"{lease.ghl_id}:{lease.token}")
+            kit.ledger.give_back(
+                lease,
+                wait,
+                counted=counted,
+                suspect=told.vendor if suspect else "",
+                untouched=untouched,
+            )
             return f"again in {wait:.0f} s: {cause}"

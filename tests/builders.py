@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.sync.consent import Verdict
-from pipeline.sync.contact import Contact, Subscriber
+from pipeline.sync.contact import Contact, ListAction, Subscriber
 from pipeline.sync.diff import Action, Inheritance, Sides, plan
 from pipeline.sync.mapping import FieldMap
 from pipeline.sync.ports import Policy
@@ -90,7 +90,7 @@ def make_inheritance(**fields: Any) -> Inheritance:
         "properties": {},
         "opted_out": False,
         "excluded": False,
-        "keep": False,
+        "leaves": {MAIN_LIST: ListAction.REMOVE},
     }
     return Inheritance(**{**defaults, **fields})
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from redis import Redis
 
-from pipeline import runs, setup, work
+from pipeline import check, runs, setup, work
 from pipeline.bootstrap import Kit, build
 from pipeline.config import from_env
 from pipeline.discovery import Discovery
@@ -174,11 +174,17 @@ class Driver:
     def lose_workers(self) -> int:
         """All leases run out; how many there were."""
         expire_all(self.ledger, self.pipeline.redis)
-        return self.ledger.expire(worker_lost(1))
+        return self.ledger.expire(worker_lost(1), ())
 
     def make_probe_due(self) -> None:
         redis = self.pipeline.redis
         redis.hset(connection_key("default", "health"), "probe_at", 0)
+
+    def look_again(self) -> str:
+        """What a tick does when the probe of a paused connection is due."""
+        self.make_probe_due()
+        assert self.kit.health.claim_probe(), "the connection is not paused"
+        return check.look_again(self.kit)
 
     def waiting(self, lane: Lane) -> set[str]:
         return waiting(self.ledger, self.pipeline.redis, lane)

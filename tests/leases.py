@@ -48,7 +48,7 @@ def bury(ledger: Ledger, redis: Redis, lease: Lease) -> None:
 
 def expire(ledger: Ledger, redis: Redis, lease: Lease) -> None:
     expire_all(ledger, redis)
-    ledger.expire(worker_lost(1))
+    ledger.expire(worker_lost(1), ())
 
 
 ENDS: tuple[End, ...] = (settle, skip, give_back, bury, expire)

@@ -36,6 +36,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "pipeline.runs",
         "pipeline.discovery",
+        "pipeline.preferences",
+        "pipeline.paging",
         "pipeline.dispatch",
         "pipeline.work",
         "pipeline.setup",

@@ -21,6 +21,7 @@ from pipeline.config import (
 from pipeline.permit import Lane
 from pipeline.store.state import CONNECTION_KEYS, LEDGER_KEYS, PREFIX, PROCESS_KEYS
 from tests.builders import ENVIRON
+from tests.integration import test_identity, test_identity_origins
 
 ROOT = Path(__file__).parent.parent
 VARIABLES = (
@@ -293,3 +294,14 @@ def test_a_planted_key_is_found(
     source: str, found: list[tuple[str, str | None]]
 ) -> None:
     assert list(key_names(ast.parse(source))) == found
+
+
+def test_every_identity_of_the_readme_is_a_test_with_that_outcome() -> None:
+    told = re.findall(r"^\| (.+?) \| .+? \| `(.+?)` \|$", _who_is_who(), re.M)
+    rows = {**test_identity.table.rows, **test_identity_origins.table.rows}
+    assert dict(told) == {name: row.outcome for name, row in rows.items()}
+    assert len(told) == len(rows)
+
+
+def _who_is_who() -> str:
+    return text("README.md").partition("### Who is who")[2].partition("\n## ")[0]

@@ -38,7 +38,9 @@ def dispatcher() -> Dispatcher:
     return Dispatcher(pipeline())
 
 
-app = Celery("ghl-mailjet", include=["workers.tasks", "workers.signals"])
+app = Celery(
+    "ghl-mailjet", include=["workers.tasks", "workers.signals", "workers.heap"]
+)
 app.conf.update(
     broker_url=settings().redis_url,
     broker_connection_retry_on_startup=True,

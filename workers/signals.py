@@ -1,39 +1,72 @@
-"""What a worker tells of itself: alive, with so many slots."""
+"""What a worker tells of itself: alive, since which start, with so many slots."""
 
+import secrets
+import time
+from collections.abc import Callable
 from typing import Any
 
-from celery.signals import heartbeat_sent, worker_ready, worker_shutting_down
+from celery.signals import celeryd_after_setup, heartbeat_sent, worker_shutting_down
 from redis.exceptions import RedisError
 
+from pipeline.store.processes import WORKER_SECONDS, Worker
 from workers.celery import pipeline
 
-_self: dict[str, int] = {}
-"""This worker's name and slots; empty in every other process."""
+
+class Heartbeat:
+    """This process's, once it is a worker; silent in every other process."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self._heard_at = float("-inf")
+
+    def start(self, worker: Worker) -> None:
+        """Tell of a worker before it consumes, so that no lease of its looks lost."""
+        self.worker = worker
+        self._tell(pipeline().processes.worker_started)
+
+    def beat(self) -> None:
+        self._tell(pipeline().processes.worker_alive)
+
+    def stop(self) -> None:
+        """Celery's last heartbeat comes later, and must not bring the worker back."""
+        self._tell(pipeline().processes.worker_leaving)
+        self.worker = None
+
+    @property
+    def owner(self) -> str:
+        """The boot that a lease is opened under.
+
+        Empty while nobody heard of us lately: without Redis, in a child of another pool
+        than threads, with Celery's heartbeat switched off. Our leases then only expire,
+        instead of being returned at every tick as those of a dead worker.
+        """
+        heard = time.monotonic() < self._heard_at + WORKER_SECONDS / 2
+        return self.worker.boot if self.worker and heard else ""
+
+    def _tell(self, what: Callable[[Worker], None]) -> None:
+        if self.worker is None:
+            return
+        try:
+            what(self.worker)
+        except RedisError:
+            # Nobody could ask either; the next heartbeat tells again.
+            return
+        self._heard_at = time.monotonic()
 
 
-@worker_ready.connect
-def _ready(sender: Any, **_: Any) -> None:
-    _self[sender.hostname] = sender.controller.concurrency
-    _alive()
+heartbeat = Heartbeat()
+
+
+@celeryd_after_setup.connect
+def _started(sender: str, instance: Any, **_: Any) -> None:
+    heartbeat.start(Worker(secrets.token_hex(4), instance.concurrency, sender))
 
 
 @heartbeat_sent.connect
 def _alive(**_: Any) -> None:
-    for name, slots in dict(_self).items():
-        # Without Redis nobody could ask either; the next heartbeat tells again.
-        try:
-            pipeline().processes.worker_alive(name, slots)
-        except RedisError:
-            return
+    heartbeat.beat()
 
 
 @worker_shutting_down.connect
-def _gone(**_: Any) -> None:
-    # Celery's last heartbeat follows this signal and must not bring us back.
-    leaving = dict(_self)
-    _self.clear()
-    for name, slots in leaving.items():
-        try:
-            pipeline().processes.worker_gone(name, slots)
-        except RedisError:
-            return
+def _leaving(**_: Any) -> None:
+    heartbeat.stop()

@@ -2,10 +2,11 @@
 
 Arguments are ids and JSON scalars, never an address, a name or a secret: they are
 stored in the broker and shown in Flower. Tasks that ring (everything but `resync.full`)
-ack early, because a lost ring is rung again: a lease expires, and Beat ticks.
+may be lost, because a lost ring is rung again: a lease expires, and Beat ticks.
 """
 
 from collections.abc import Iterable
+from uuid import uuid4
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -15,8 +16,10 @@ from pipeline.bootstrap import Kit
 from pipeline.discovery import Discovery
 from pipeline.errors import PipelineError
 from pipeline.permit import Lease
+from pipeline.retry import trouble
 from pipeline.store.dead_letters import worker_lost
 from workers.celery import app, dispatcher, pipeline
+from workers.signals import heartbeat
 
 
 @app.task(name="contact.sync")
@@ -28,23 +31,29 @@ def contact_sync(connection: str, ghl_id: str, lease: int) -> str:
     """
     kit = pipeline().kit(connection)
     try:
-        outcome = work.run_lease(kit, ghl_id, lease)
+        outcome = work.run_lease(kit, ghl_id, lease, heartbeat.owner)
         _send(dispatcher().following(kit))
     except (RedisError, OperationalError) as error:
         return f"Redis is away ({type(error).__name__}): the lease will expire"
     return outcome
 
 
-@app.task(name="dispatch.tick", send_events=False)
+# Celery asks for the next message when an event or a late ack wakes it: with neither,
+# a worker with one slot would rest after a tick until its next heartbeat.
+@app.task(name="dispatch.tick", send_events=False, acks_late=True)
 def dispatch_tick() -> int:
-    """Return expired leases, start what is idle, ring what has to go on.
+    """Return lost leases, start what is idle, ring what has to go on.
 
     Rung by Beat every second; twice does no harm. Returns how many contacts went out.
     """
     processes = pipeline().processes
     processes.ticked()
+    alive = {worker.boot for worker in processes.workers()}
+    if heartbeat.worker:
+        # When Redis comes back no heartbeat is fresh, but whoever ticks is alive.
+        alive.add(heartbeat.worker.boot)
     for kit in pipeline().kits.values():
-        kit.ledger.expire(worker_lost(processes.now_ms()))
+        kit.ledger.expire(worker_lost(processes.now_ms()), alive)
         if kit.health.claim_probe():
             connection_probe.delay(connection=kit.connection.name)
         _ring_discovery(kit)
@@ -54,14 +63,7 @@ def dispatch_tick() -> int:
 @app.task(name="connection.probe")
 def connection_probe(connection: str) -> str:
     """Ask both vendors whether a paused connection works again, and resume it."""
-    kit = pipeline().kit(connection)
-    try:
-        check.probe(kit)
-    except PipelineError as error:
-        kit.health.still_down(str(error))
-        return f"still paused: {type(error).__name__}"
-    kit.health.resume()
-    return "resumed"
+    return check.look_again(pipeline().kit(connection))
 
 
 @app.task(name="discovery.contacts")
@@ -105,7 +107,7 @@ def discovery_optouts(connection: str | None = None) -> str:
     kits = [pipeline().kit(connection)] if connection else _working("optouts")
     able = [kit for kit in kits if (r := kit.record()) and r.optout_filter]
     for kit in able:
-        runs.discover(kit, Discovery.read_optouts)
+        runs.discover(kit, lambda discovery: discovery.preferences.read_optouts())
     return f"{len(able)} read"
 
 
@@ -143,7 +145,8 @@ def _send(leases: Iterable[Lease]) -> int:
 
 def _discover(kit: Kit) -> str:
     """One page; a failure is the connection's, and Beat's tick rings again later."""
-    more = runs.discover(kit, lambda discovery: runs.step(kit, discovery))
+    owner = heartbeat.owner
+    more = runs.discover(kit, lambda discovery: runs.step(kit, discovery, owner))
     if more:
         _ring_discovery(kit)
     _send(dispatcher().following(kit))
@@ -171,7 +174,7 @@ def _start_due_runs() -> str:
                 started += 1
             _ring_discovery(kit)
         except PipelineError as error:
-            kit.health.stumble(str(error))
+            kit.health.stumble(trouble(error), uuid4().hex)
     return f"{started} started"
 
 

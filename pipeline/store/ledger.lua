@@ -3,16 +3,18 @@
 -- answer was lost, and a second execution must find nothing left to do.
 local BULK, LIVE, CONSENT = KEYS[1], KEYS[2], KEYS[3]     -- zset id -> not before
 local LEASED, TOKENS, LANES = KEYS[4], KEYS[5], KEYS[6]   -- zset id -> expiry; hashes
-local AGAIN, WRITING, HELD = KEYS[7], KEYS[8], KEYS[9]    -- id -> lane; id -> addresses; address -> id
-local ATTEMPTS, EXPIRIES, DEAD = KEYS[10], KEYS[11], KEYS[12]
-local RUN, FOUND, OPEN, RUNS = KEYS[13], KEYS[14], KEYS[15], KEYS[16]
-local SNAPSHOTS, ADDRESSES, SEEN = KEYS[17], KEYS[18], KEYS[19]
-local HEALTH, SUSPECTS, FENCE = KEYS[20], KEYS[21], KEYS[22]
-local ROW = KEYS[23]                                      -- a prefix
+local OWNERS = KEYS[7]                                    -- id -> boot of the worker at it
+local AGAIN, WRITING, HELD = KEYS[8], KEYS[9], KEYS[10]   -- id -> lane; id -> addresses; address -> id
+local ATTEMPTS, EXPIRIES, DEAD = KEYS[11], KEYS[12], KEYS[13]
+local RUN, FOUND, OPEN, RUNS = KEYS[14], KEYS[15], KEYS[16], KEYS[17]
+local SNAPSHOTS, ADDRESSES, SEEN = KEYS[18], KEYS[19], KEYS[20]
+local HEALTH, SUSPECTS, FENCE = KEYS[21], KEYS[22], KEYS[23]
+local ROW = KEYS[24]                                      -- a prefix
 
 local WAITING = { bulk = BULK, live = LIVE, consent = CONSENT }
 local RANK = { consent = 0, live = 1, bulk = 2 }
 local RUNS_KEPT = 50
+local FRESH_LOOKED_AT = 100
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -41,7 +43,7 @@ local function mark(id, lane, not_before)
 end
 
 local function holds(id, token)
-  return redis.call('HGET', TOKENS, id) == token and redis.call('ZSCORE', LEASED, id)
+  return redis.call('HGET', TOKENS, id) == token
 end
 
 -- Addresses are 8 raw bytes each, one after the other.
@@ -59,6 +61,7 @@ local function release(id)
   redis.call('ZREM', LEASED, id)
   redis.call('HDEL', TOKENS, id)
   redis.call('HDEL', LANES, id)
+  redis.call('HDEL', OWNERS, id)
   redis.call('HDEL', AGAIN, id)
   return again
 end
@@ -108,6 +111,27 @@ local function remember_address(address, id)
   end
 end
 
+local function is_paused() return redis.call('HEXISTS', HEALTH, 'paused_ms') == 1 end
+
+-- A contact reached its end: others may go beside it again. Vendors that did what was
+-- asked for it work; what fails of them after this begins a new count. During a pause
+-- their answers are older than the failures.
+local function worked(vendors)
+  redis.call('HDEL', HEALTH, 'careful', 'together')
+  if is_paused() then return end
+  for vendor in string.gmatch(vendors, '%S+') do
+    redis.call('HDEL', HEALTH, 'failures:' .. vendor)
+    if redis.call('HGET', HEALTH, 'vendor') == vendor then
+      redis.call('HDEL', HEALTH, 'vendor', 'cause', 'reason', 'since_ms', 'trials')
+    end
+    for _, suspect in ipairs(redis.call('HKEYS', SUSPECTS)) do
+      if string.find(suspect, vendor .. ':', 1, true) == 1 then
+        redis.call('HDEL', SUSPECTS, suspect)
+      end
+    end
+  end
+end
+
 local command = {}
 
 -- mark LANE ID... : these changed; sync them.
@@ -129,11 +153,11 @@ function command.start(run_id, kind, cursor)
   return run_id
 end
 
--- claim MS : this caller fetches the next page; '' when another does, or none is due.
-function command.claim(milliseconds)
-  if redis.call('HGET', RUN, 'state') ~= 'listing' then return {} end
+-- claim MS OWNER : this caller fetches the next page; {} when another does, or none is due.
+function command.claim(milliseconds, owner)
+  if redis.call('HGET', RUN, 'state') ~= 'listing' or is_paused() then return {} end
   if tonumber(redis.call('HGET', RUN, 'claimed_until') or 0) > now then return {} end
-  redis.call('HSET', RUN, 'claimed_until', now + milliseconds)
+  redis.call('HSET', RUN, 'claimed_until', now + milliseconds, 'claimed_by', owner)
   return redis.call('HMGET', RUN, 'id', 'page', 'cursor')
 end
 
@@ -141,14 +165,14 @@ end
 function command.wanted()
   local fields = redis.call('HMGET', RUN, 'state', 'claimed_until', 'cursor')
   if fields[1] ~= 'listing' or tonumber(fields[2] or 0) > now then return '' end
-  if redis.call('HEXISTS', HEALTH, 'paused_ms') == 1 then return '' end
+  if is_paused() then return '' end
   return fields[3]
 end
 
 -- unclaim RUN_ID MS : the page could not be fetched; another may try in MS.
 function command.unclaim(run_id, milliseconds)
   if redis.call('HGET', RUN, 'id') == run_id then
-    redis.call('HSET', RUN, 'claimed_until', now + milliseconds)
+    redis.call('HSET', RUN, 'claimed_until', now + milliseconds, 'claimed_by', '')
   end
   return 1
 end
@@ -172,7 +196,7 @@ function command.commit(run_id, page, cursor, row_ms, lane, count, ...)
     end
   end
   redis.call('HINCRBY', RUN, 'page', 1)
-  redis.call('HDEL', RUN, 'claimed_until')
+  redis.call('HDEL', RUN, 'claimed_until', 'claimed_by')
   if cursor == '' then
     local ended = stored[3] == 'paused' and 'resume_to' or 'state'
     redis.call('HSET', RUN, ended, 'draining')
@@ -217,12 +241,33 @@ function command.take(id, lane, milliseconds)
   return { id, grant(id, lane, milliseconds), lane }
 end
 
+-- After a pause: one contact that has not failed yet tells the vendor's fault from that
+-- of the contacts which have. Where all have, they go together and each has its attempt.
+local function lease_fresh(lanes, milliseconds)
+  for _, lane in ipairs(lanes) do
+    local due = redis.call('ZRANGEBYSCORE', WAITING[lane], '-inf', now,
+      'LIMIT', 0, FRESH_LOOKED_AT)
+    for _, id in ipairs(due) do
+      if redis.call('HEXISTS', ATTEMPTS, id) == 0 then
+        return { id, grant(id, lane, milliseconds), lane }
+      end
+    end
+  end
+end
+
 -- lease N MAX_OUT MS : up to N due ids, most urgent lane first: {id, token, lane, ...}.
 -- MAX_OUT bounds how many bulk ids are out; urgent ones may be out beside as many.
 function command.lease(n, max_out, milliseconds)
   local leases = {}
-  if redis.call('HEXISTS', HEALTH, 'paused_ms') == 1 then return leases end
+  if is_paused() then return leases end
   local paused = redis.call('HGET', RUN, 'state') == 'paused'
+  local careful = redis.call('HEXISTS', HEALTH, 'careful') == 1
+  if careful then
+    if redis.call('ZCARD', LEASED) > 0 then return leases end
+    local lanes = paused and { 'consent', 'live' } or { 'consent', 'live', 'bulk' }
+    local first = lease_fresh(lanes, milliseconds)
+    if first then return first end
+  end
   local out, left = redis.call('ZCARD', LEASED), tonumber(n)
   for _, lane in ipairs({ 'consent', 'live', 'bulk' }) do
     local room = lane == 'bulk' and max_out - out or 2 * max_out - out
@@ -237,13 +282,23 @@ function command.lease(n, max_out, milliseconds)
     end
     out, left = out + #ids, left - #ids
   end
+  if careful and out > 0 then redis.call('HSET', HEALTH, 'together', out) end
   return leases
 end
 
--- open ID TOKEN MS : what a sync starts from; {} when the lease is void.
-function command.open(id, token, milliseconds)
+-- open ID TOKEN MS OWNER : what a sync starts from; {} when the lease is void. Without
+-- an owner nothing but its expiry ends a lease that nobody ends.
+-- Before a vendor that is known to be away is called, the contact goes back: {'paused'}.
+function command.open(id, token, milliseconds, owner)
   if not holds(id, token) then return {} end
+  if is_paused() then
+    local lane = redis.call('HGET', LANES, id)
+    redis.call('HDEL', EXPIRIES, id)
+    mark(id, higher(release(id), lane), now)
+    return { 'paused' }
+  end
   redis.call('ZADD', LEASED, now + milliseconds, id)
+  if owner ~= '' then redis.call('HSET', OWNERS, id, owner) end
   return { redis.call('HGET', LANES, id),
     redis.call('GET', ROW .. id) or '',
     redis.call('HGET', SNAPSHOTS, id) or '',
@@ -266,9 +321,9 @@ function command.begin(id, token, packed)
   return 'ok'
 end
 
--- settle ID TOKEN OUTCOME SNAPSHOT OLD_ADDRESS NEW_ADDRESS WAKE... : done.
+-- settle ID TOKEN OUTCOME SNAPSHOT OLD_ADDRESS NEW_ADDRESS ANSWERED WAKE... : done.
 -- 0 when somebody else settled, or holds, the contact.
-function command.settle(id, token, outcome, snapshot, old_address, new_address, ...)
+function command.settle(id, token, outcome, snapshot, old_address, new_address, answered, ...)
   if not holds(id, token) then return 0 end
   local again = release(id)
   if snapshot == '' then redis.call('HDEL', SNAPSHOTS, id)
@@ -278,9 +333,7 @@ function command.settle(id, token, outcome, snapshot, old_address, new_address, 
   for _, key in ipairs({ WRITING, ATTEMPTS, EXPIRIES, DEAD }) do
     redis.call('HDEL', key, id)
   end
-  redis.call('HDEL', HEALTH, 'failures', 'probes')
-  redis.call('HSET', HEALTH, 'last_success_ms', now)
-  redis.call('DEL', SUSPECTS)
+  worked(answered)
   close_in_run(id, 'settled', outcome)
   if again then
     mark(id, again, now)
@@ -292,24 +345,25 @@ function command.settle(id, token, outcome, snapshot, old_address, new_address, 
   return 1
 end
 
--- skip ID TOKEN OUTCOME : looked at, and left as it was.
-function command.skip(id, token, outcome)
+-- skip ID TOKEN OUTCOME ANSWERED : looked at, and left as it was.
+function command.skip(id, token, outcome, answered)
   if not holds(id, token) then return 0 end
   local again = release(id)
+  worked(answered)
   close_in_run(id, 'settled', outcome)
   if again then mark(id, again, now) end
   return 1
 end
 
 -- give_back ID TOKEN WAIT_MS COUNTED SUSPECT UNTOUCHED : to be tried again after a wait.
--- An attempt that may be the vendor's fault is noted, so that it can be taken back;
+-- An attempt that may be the fault of the vendor SUSPECT can be taken back;
 -- where no call had left yet, the mark of writing goes.
 function command.give_back(id, token, wait, counted, suspect, untouched)
   if not holds(id, token) then return 0 end
   local lane = redis.call('HGET', LANES, id)
   local again = release(id)
   if counted == '1' then redis.call('HINCRBY', ATTEMPTS, id, 1) end
-  if suspect == '1' then redis.call('HINCRBY', SUSPECTS, id, 1) end
+  if suspect ~= '' then redis.call('HINCRBY', SUSPECTS, suspect .. ':' .. id, 1) end
   if untouched == '1' then redis.call('HDEL', WRITING, id) end
   redis.call('HDEL', EXPIRIES, id)
   mark(id, higher(again, lane), again and now or now + wait)
@@ -325,8 +379,20 @@ function command.bury(id, token, letter, code)
   return 1
 end
 
--- expire MAX LETTER : return what expired; the tenth time in a row is a dead letter.
-function command.expire(max_expiries, letter)
+-- expire MAX LETTER ALIVE... : return what expired, and at once what a worker held that
+-- is not alive, the page it was fetching too; the tenth time in a row is a dead letter.
+-- The dead worker's last request may still be at the vendor, as it may after an expiry:
+-- the mark of writing stays, so the next attempt compares with the real subscriber.
+-- Whoever was declared dead wrongly finds his lease void.
+function command.expire(max_expiries, letter, ...)
+  local alive, owners = { [''] = true }, redis.call('HGETALL', OWNERS)
+  for _, boot in ipairs({ ... }) do alive[boot] = true end
+  if not alive[redis.call('HGET', RUN, 'claimed_by') or ''] then
+    redis.call('HDEL', RUN, 'claimed_until', 'claimed_by')
+  end
+  for i = 1, #owners, 2 do
+    if not alive[owners[i + 1]] then redis.call('ZADD', LEASED, 'XX', now, owners[i]) end
+  end
   local ids = redis.call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, 500)
   for _, id in ipairs(ids) do
     local lane = redis.call('HGET', LANES, id) or 'bulk'

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from redis import Redis
 
-from pipeline.errors import LeaseLost
+from pipeline.errors import ConnectionPaused, LeaseLost
 from pipeline.permit import Lane, Lease
 from pipeline.store import scripts
 from pipeline.store.records import (
@@ -69,9 +69,12 @@ class Ledger:
         """Start a run; the id of the one already under way when there is one."""
         return cast("bytes", self._call("start", run_id, kind, _dump(cursor))).decode()
 
-    def claim_page(self, seconds: float) -> Page | None:
-        """Take the right to fetch the next page; None when nothing is to be fetched."""
-        claimed = self._call("claim", _ms(seconds))
+    def claim_page(self, seconds: float, owner: str = "") -> Page | None:
+        """Take the right to fetch the next page; None when nothing is to be fetched.
+
+        `owner` is the boot of the worker, as in `open`.
+        """
+        claimed = self._call("claim", _ms(seconds), owner)
         if not claimed:
             return None
         run_id, number, cursor = claimed
@@ -139,15 +142,22 @@ class Ledger:
             for id_, token, lane in zip(flat[::3], flat[1::3], flat[2::3], strict=True)
         ]
 
-    def open(self, ghl_id: str, token: int) -> Opened:
+    def open(self, ghl_id: str, token: int, owner: str = "") -> Opened:
         """Begin the work of a lease, and renew it.
 
+        Args:
+            owner: boot of the worker, whose death ends the lease at once; empty where
+                nobody would notice it: only the expiry counts then.
+
         Raises:
+            ConnectionPaused: before it began; the lease has ended.
             LeaseLost: it expired, or the contact is settled.
         """
-        opened = self._call("open", ghl_id, token, _ms(LEASE_SECONDS))
+        opened = self._call("open", ghl_id, token, _ms(LEASE_SECONDS), owner)
         if not opened:
             raise LeaseLost(ghl_id)
+        if opened == [b"paused"]:
+            raise ConnectionPaused(ghl_id)
         lane, row, snapshot, seen, unsettled, attempts = opened
         lease = Lease(self._connection, ghl_id, token, Lane(lane.decode()))
         return Opened(lease, row, snapshot, seen, bool(unsettled), int(attempts))
@@ -172,9 +182,14 @@ class Ledger:
         snapshot: Snapshot | None,
         *,
         old_address: bytes = b"",
+        answered: Iterable[str] = (),
         wake: Iterable[str] = (),
     ) -> bool:
-        """Save the snapshot and end the lease in one step; False if it was void."""
+        """Save the snapshot and end the lease in one step; False if it was void.
+
+        Args:
+            answered: vendors that are known to work by this contact.
+        """
         settled = self._call(
             "settle",
             lease.ghl_id,
@@ -183,13 +198,14 @@ class Ledger:
             pack_snapshot(snapshot) if snapshot else b"",
             old_address,
             snapshot.address if snapshot else b"",
+            " ".join(answered),
             *wake,
         )
         return bool(settled)
 
-    def skip(self, lease: Lease, outcome: str) -> None:
+    def skip(self, lease: Lease, outcome: str, *, answered: Iterable[str] = ()) -> None:
         """End the lease and leave everything that is remembered as it was."""
-        self._call("skip", lease.ghl_id, lease.token, outcome)
+        self._call("skip", lease.ghl_id, lease.token, outcome, " ".join(answered))
 
     def give_back(
         self,
@@ -197,26 +213,34 @@ class Ledger:
         wait_seconds: float,
         *,
         counted: bool = False,
-        suspect: bool = False,
+        suspect: str = "",
         untouched: bool = False,
     ) -> None:
         """Let the contact wait again; a void lease changes nothing.
 
         Args:
             counted: it was an attempt of the contact.
-            suspect: the vendor may be to blame; the attempt may be taken back.
+            suspect: a vendor that may be to blame; the attempt may be taken back.
             untouched: nothing has been written since the contact was settled.
         """
-        flags = (int(counted), int(suspect), int(untouched))
+        flags = (int(counted), suspect, int(untouched))
         self._call("give_back", lease.ghl_id, lease.token, _ms(wait_seconds), *flags)
 
     def bury(self, lease: Lease, letter: str, code: str) -> None:
         """Make a dead letter of the contact."""
         self._call("bury", lease.ghl_id, lease.token, letter, code)
 
-    def expire(self, letter: str) -> int:
-        """Return expired leases to their lanes; how many there were."""
-        return int(self._call("expire", MAX_EXPIRIES, letter))
+    def expire(self, letter: str, alive: Iterable[str]) -> int:
+        """Return leases that expired, or whose worker is dead, to their lanes.
+
+        Args:
+            letter: of a contact that this happens to for the tenth time in a row.
+            alive: boots of the living workers; a lease opened without one only expires.
+
+        Returns:
+            how many there were.
+        """
+        return int(self._call("expire", MAX_EXPIRIES, letter, *alive))
 
     def replay(self, ids: Iterable[str]) -> int:
         """Let dead letters wait again; how many of the ids were dead."""

@@ -1,13 +1,42 @@
 """Who is alive: workers with their slots, Beat's tick, whose turn it is."""
 
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Self, cast
 
 from redis import Redis
 
 from pipeline.store.state import process_key
 
-WORKER_SECONDS = 15
-"""A worker tells of itself every 2 s; silent for this long, its slots are gone."""
+WORKER_SECONDS = 10
+"""A worker tells of itself every 2 s; silent for this long, it counts as dead: its
+slots are gone, and its contacts go to others. Where it only paused, work is done twice.
+"""
+LEAVING_SECONDS = 60
+"""A worker that was told to end finishes what it holds, and tells of itself no more."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One start of one worker.
+
+    Args:
+        boot: random; the next start under the same name has another.
+        slots: contacts that it can sync at a time.
+        name: Celery's node name.
+    """
+
+    boot: str
+    slots: int
+    name: str
+
+    def dump(self) -> str:
+        return f"{self.slots} {self.boot} {self.name}"
+
+    @classmethod
+    def load(cls, stored: bytes) -> Self:
+        slots, _, rest = stored.decode().partition(" ")
+        boot, _, name = rest.partition(" ")
+        return cls(boot, int(slots), name)
 
 
 class Processes:
@@ -16,22 +45,43 @@ class Processes:
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
 
-    def worker_alive(self, name: str, slots: int) -> None:
-        """Tell that a worker with `slots` threads is consuming."""
+    def worker_started(self, worker: Worker) -> None:
+        """Tell that a worker is about to consume: whoever had its name is dead.
+
+        Where two share a name against Celery's advice, the older one's next heartbeat
+        brings it back.
+        """
+        same = [other for other in self.workers() if other.name == worker.name]
+        if same:
+            self._redis.zrem(process_key("workers"), *(o.dump() for o in same))
+        self.worker_alive(worker)
+
+    def worker_alive(self, worker: Worker) -> None:
+        """Tell that a worker lives."""
         now, _ = self._time()
         pipe = self._redis.pipeline()
-        pipe.zadd(process_key("workers"), {f"{slots} {name}": now + WORKER_SECONDS})
+        pipe.zadd(process_key("workers"), {worker.dump(): now + WORKER_SECONDS})
         pipe.zremrangebyscore(process_key("workers"), "-inf", now)
         pipe.execute()
 
-    def worker_gone(self, name: str, slots: int) -> None:
-        self._redis.zrem(process_key("workers"), f"{slots} {name}")
+    def worker_leaving(self, worker: Worker) -> None:
+        """Tell that a worker takes no more, and finishes what it holds."""
+        now, _ = self._time()
+        last = replace(worker, slots=0)
+        pipe = self._redis.pipeline()
+        pipe.zrem(process_key("workers"), worker.dump())
+        pipe.zadd(process_key("workers"), {last.dump(): now + LEAVING_SECONDS})
+        pipe.execute()
+
+    def workers(self) -> list[Worker]:
+        """Those that are alive."""
+        now, _ = self._time()
+        alive = self._redis.zrangebyscore(process_key("workers"), now, "+inf")
+        return [Worker.load(stored) for stored in cast("list[bytes]", alive)]
 
     def slots(self) -> int:
         """Threads of all living workers together."""
-        now, _ = self._time()
-        alive = self._redis.zrangebyscore(process_key("workers"), now, "+inf")
-        return sum(int(worker.split()[0]) for worker in cast("list[bytes]", alive))
+        return sum(worker.slots for worker in self.workers())
 
     def ticked(self) -> None:
         """Beat's tick reached a worker."""

@@ -28,7 +28,7 @@ class Key:
 
 
 PROCESS_KEYS = (
-    Key("workers", "zset, worker and its slots: 60", "workers alive", "next heartbeat"),
+    Key("workers", "zset, slots, boot, name: 70", "workers alive", "next heartbeat"),
     Key("tick", "time of Beat's last tick: 13", "one", "never"),
     Key("busy", "connections with work at the last tick: 8", "one", "never"),
     Key("turn", "whose turn it is among the connections: 8", "one", "never"),
@@ -38,9 +38,10 @@ CONNECTION_KEYS = (
     Key("todo:bulk", "zset of waiting ids: 90", "5 minutes of budget", "lease"),
     Key("todo:live", "zset of waiting ids: 90", "contacts", "lease"),
     Key("todo:consent", "zset of waiting ids: 90", "contacts", "lease"),
-    Key("leased", "zset of leased ids: 90", "two for each slot", "end of lease"),
+    Key("leased", "zset of leased ids: 90", "four for each slot", "end of lease"),
     Key("tokens", "hash, id to fencing token: 90", "leased", "end of lease"),
     Key("lanes", "hash, id to lane: 90", "leased", "end of lease"),
+    Key("owners", "hash, id to a worker's boot: 90", "slots", "end of lease"),
     Key("again", "hash, id to lane: 90", "leased", "end of lease"),
     Key("writing", "hash, id to addresses: 100", "unsettled ids", "settlement"),
     Key("held", "hash, address to id: 90", "leased", "end of lease"),
@@ -55,10 +56,11 @@ CONNECTION_KEYS = (
     Key("addresses", "hash, address to ids: 80", "contacts", "address change"),
     Key("seen", "hash, id to Mailjet's side: 160", "differing ids", "settlement"),
     Key("health", "hash of failures and pause: 300", "one", "settlement, resume"),
-    Key("suspects", "hash, id to attempts: 80", "failing ids", "settlement, probe"),
+    Key("suspects", "hash, vendor:id to count: 90", "failing ids", "settlement, probe"),
     Key("fence", "counter: 8", "one", "never"),
-    Key("row:", "GHL's row of one id, compressed: 500", "bulk todo", "600 s"),
-    Key("optouts:ghl", "set of opted-out ids: 70", "opted-out contacts", "next read"),
+    Key("row:", "GHL's row of one id, compressed: 600", "bulk todo + 500", "600 s"),
+    Key("optouts:ghl", "set of opted-out ids: 70", "opted-out contacts", "1800 s"),
+    Key("optouts:ghl:addresses", "set of addresses: 60", "the same", "1800 s"),
     Key("optouts:ghl:next:*", "the same, being read", "the same", "600 s"),
     Key("optouts:mailjet", "set of addresses: 60", "opted-out addresses", "next read"),
     Key("optouts:mailjet:next:*", "the same, being read", "the same", "600 s"),
@@ -67,13 +69,14 @@ CONNECTION_KEYS = (
     Key("watermark", "time of the newest change seen: 13", "one", "never"),
     Key("full_run", "time when a full run last began: 13", "one", "never"),
     Key("missing", "count of missing contacts held back: 8", "one", "next run"),
-    Key("missing:accepted", "a mass of deletions is right: 1", "one", "1 day"),
+    Key("missing:accepted", "the run that may delete many: 12", "one", "1 day"),
     Key("due:*", "a periodic task ran in this interval: 1", "tasks", "TTL"),
 )
 LEDGER_KEYS = (
-    *("todo:bulk", "todo:live", "todo:consent", "leased", "tokens", "lanes", "again"),
-    *("writing", "held", "attempts", "expiries", "dead", "run", "found", "open"),
-    *("runs", "snapshots", "addresses", "seen", "health", "suspects", "fence", "row:"),
+    *("todo:bulk", "todo:live", "todo:consent", "leased", "tokens", "lanes", "owners"),
+    *("again", "writing", "held", "attempts", "expiries", "dead", "run", "found"),
+    *("open", "runs", "snapshots", "addresses", "seen", "health", "suspects"),
+    *("fence", "row:"),
 )
 """In the order in which `ledger.lua` names them."""
 

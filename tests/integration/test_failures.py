@@ -114,22 +114,6 @@ def test_a_vendor_that_fails_three_times_pauses_the_connection(driver):
     assert driver.letters() == []
 
 
-def test_after_an_outage_everybody_is_synced_and_nobody_is_blamed(driver):
-    driver.sandbox.add_fault("500", vendor="mailjet")
-    people = [driver.person() for _ in range(3)]
-    for _ in range(2 * MAX_ATTEMPTS):
-        for contact in people:
-            driver.sync(contact["id"])
-        driver.kit.health.still_down("mailjet: 500")
-    driver.sandbox.clear_faults()
-    probe(driver.kit)
-    driver.kit.health.resume()
-    driver.make_due()
-
-    assert driver.work() == {"created": 3}
-    assert driver.letters() == []
-
-
 def test_a_poisoned_contact_becomes_one_dead_letter_and_stops_nobody(driver):
     poisoned, *others = [driver.person() for _ in range(4)]
     driver.sandbox.add_fault("wrong_type", contact=poisoned["id"], **READ_CONTACT)

@@ -1,15 +1,24 @@
 """When a connection pauses, who probes it, and whose fault a failure was."""
 
+from dataclasses import replace
+from itertools import count
+
 import pytest
 
+from pipeline.errors import ConnectionPaused, LeaseLost
 from pipeline.permit import Lane
+from pipeline.retry import Cause, Trouble
 from pipeline.store.health import (
-    CONTACTS_TO_BLAME_THE_VENDOR,
     FAILURES_TO_PAUSE,
     FIRST_PROBE_SECONDS,
+    PROBE_SECONDS,
     Health,
 )
-from tests.leases import lease_all, lease_one, settle
+from tests.driver import make_due
+from tests.leases import lease_all, lease_one, snapshot
+from tests.troubles import DEAD_TOKEN, GHL_DOWN, MAILJET_DOWN
+
+occurrences = count(1)
 
 
 @pytest.fixture
@@ -21,49 +30,127 @@ def make_probe_due(redis) -> None:
     redis.hset("gm:default:health", "probe_at", 0)
 
 
-def suspect(ledger, ghl_id: str) -> None:
+def stumble(health, trouble: Trouble = GHL_DOWN, times: int = 1) -> None:
+    for _ in range(times):
+        health.stumble(trouble, f"id:{next(occurrences)}")
+
+
+def suspect(ledger, ghl_id: str, vendor: str = "ghl") -> None:
     """An attempt that failed, perhaps by the vendor's fault."""
-    ledger.give_back(ledger.take(ghl_id, Lane.BULK), 0, counted=True, suspect=True)
+    ledger.give_back(ledger.take(ghl_id, Lane.BULK), 0, counted=True, suspect=vendor)
 
 
-def attempts(ledger, ghl_id: str) -> int:
+def settle(ledger, ghl_id: str, *answered: str) -> None:
+    """Somebody is synced by way of these vendors."""
     lease = ledger.take(ghl_id, Lane.BULK)
-    return ledger.open(ghl_id, lease.token).attempts
+    assert ledger.settle(lease, "updated", snapshot(), answered=answered)
+
+
+def attempts(ledger, redis, ghl_id: str) -> int:
+    return int(redis.hget(ledger.key("attempts"), ghl_id) or 0)
+
+
+def resume(health) -> None:
+    """A pause, and the end of it."""
+    health.pause(GHL_DOWN)
+    health.resume()
+
+
+def seconds_to_probe(health) -> float:
+    """From the moment of a pause to its first probe."""
+    before = health.paused()
+    return round((before.probe_at_ms - before.since_ms) / 1000)
+
+
+# When it pauses
 
 
 def test_three_failures_in_a_row_pause_the_connection(health):
     paused = []
     for _ in range(FAILURES_TO_PAUSE):
-        health.stumble("ghl: 500")
+        stumble(health)
         paused.append(health.paused() is not None)
 
     assert paused == [False, False, True]
     assert health.paused().reason == "ghl: 500"
+    assert (health.paused().vendor, health.paused().cause) == ("ghl", Cause.OUTAGE)
 
 
-def test_a_settlement_between_failures_begins_the_count_anew(ledger, redis, health):
-    for _ in range(FAILURES_TO_PAUSE - 1):
-        health.stumble("ghl: 500")
-    settle(ledger, redis, lease_one(ledger))
-    for _ in range(FAILURES_TO_PAUSE - 1):
-        health.stumble("ghl: 500")
+def test_one_failure_that_is_told_again_counts_once(health):
+    for _ in range(3 * FAILURES_TO_PAUSE):
+        health.stumble(GHL_DOWN, "ana:12")
+    health.stumble(GHL_DOWN, "ana:1")
+
+    assert health.paused() is None
+
+
+def test_a_settlement_between_failures_begins_the_count_anew(ledger, health):
+    stumble(health, times=FAILURES_TO_PAUSE - 1)
+    settle(ledger, "ana", "ghl", "mailjet")
+    stumble(health, times=FAILURES_TO_PAUSE - 1)
+
+    assert health.paused() is None
+
+
+@pytest.mark.parametrize("answered", [(), ("mailjet",)])
+def test_who_was_synced_without_the_vendor_does_not_prove_that_it_works(
+    ledger, health, answered
+):
+    for number in range(FAILURES_TO_PAUSE):
+        stumble(health)
+        settle(ledger, f"id{number}", *answered)
+
+    assert health.paused() is not None
+
+
+def test_failures_of_two_vendors_are_counted_apart(health):
+    stumble(health, GHL_DOWN, FAILURES_TO_PAUSE - 1)
+    stumble(health, MAILJET_DOWN, FAILURES_TO_PAUSE - 1)
 
     assert health.paused() is None
 
 
 def test_the_first_reason_of_a_pause_stays(health):
-    health.pause("the credential is refused")
+    health.pause(DEAD_TOKEN)
     first = health.paused()
-    health.pause("something else")
-    for _ in range(FAILURES_TO_PAUSE):
-        health.stumble("ghl: 500")
+    health.pause(MAILJET_DOWN)
+    stumble(health, times=FAILURES_TO_PAUSE)
 
     assert health.paused() == first
-    assert first.probe_at_ms - first.since_ms == FIRST_PROBE_SECONDS * 1000
+    assert seconds_to_probe(health) == FIRST_PROBE_SECONDS
+
+
+# While it is paused
+
+
+def test_a_lease_that_is_opened_while_it_is_paused_goes_back_unspent(
+    ledger, redis, health
+):
+    lease = lease_one(ledger, "ana", Lane.LIVE)
+    health.pause(GHL_DOWN)
+
+    with pytest.raises(ConnectionPaused):
+        ledger.open("ana", lease.token)
+    with pytest.raises(LeaseLost):
+        ledger.open("ana", lease.token)
+
+    backlog = ledger.backlog()
+    assert (backlog.live, backlog.leased) == (1, 0)
+    assert attempts(ledger, redis, "ana") == 0
+
+
+def test_no_page_is_fetched_while_it_is_paused(ledger, health):
+    ledger.start("run", "full", {"stage": "listing"})
+    health.pause(GHL_DOWN)
+    while_paused = ledger.claim_page(60)
+    health.resume()
+
+    assert while_paused is None
+    assert ledger.claim_page(60) is not None
 
 
 def test_a_probe_is_claimed_by_one_caller_when_it_is_due(redis, health):
-    health.pause("dead token")
+    health.pause(DEAD_TOKEN)
 
     too_early = health.claim_probe()
     make_probe_due(redis)
@@ -73,105 +160,219 @@ def test_a_probe_is_claimed_by_one_caller_when_it_is_due(redis, health):
     assert claims == [True, False, False]
 
 
+def test_a_failed_probe_is_repeated_once_a_minute(redis, health):
+    health.pause(GHL_DOWN)
+    make_probe_due(redis)
+    before = int(redis.time()[0] * 1000)
+    health.claim_probe()
+    health.still_down(GHL_DOWN)
+
+    wait = health.paused().probe_at_ms - before
+    assert PROBE_SECONDS * 1000 <= wait < PROBE_SECONDS * 1000 + 10_000
+
+
+def test_a_vendor_that_asks_for_time_is_not_probed_before(redis, health):
+    patient = replace(GHL_DOWN, wait_seconds=200.0)
+    stumble(health, patient, FAILURES_TO_PAUSE)
+    after_pause = seconds_to_probe(health)
+    before = int(redis.time()[0] * 1000)
+    make_probe_due(redis)
+    health.claim_probe()
+    health.still_down(patient)
+
+    assert after_pause == 200
+    assert health.paused().probe_at_ms - before >= 200_000
+
+
 def test_a_connection_that_works_is_not_probed(health):
     before = health.claim_probe()
-    health.pause("dead token")
+    health.pause(DEAD_TOKEN)
     health.resume()
 
     assert not before
     assert not health.claim_probe()
 
 
-def test_a_failed_probe_keeps_the_pause_and_tells_why(redis, health):
-    health.pause("dead token")
+def test_a_failed_probe_keeps_the_pause_and_tells_why(health):
+    health.pause(DEAD_TOKEN)
     since = health.paused().since_ms
 
-    health.still_down("still dead")
+    health.still_down(MAILJET_DOWN)
 
-    assert health.paused().reason == "still dead"
-    assert health.paused().since_ms == since
+    told = health.paused()
+    assert (told.vendor, told.cause, told.reason) == (
+        "mailjet",
+        Cause.OUTAGE,
+        "mailjet: 500",
+    )
+    assert told.since_ms == since
 
 
-def test_a_failed_probe_takes_the_attempts_back(ledger, health):
+def test_a_failed_probe_takes_the_attempts_back(ledger, redis, health):
     suspect(ledger, "ana")
-    suspect(ledger, "ana")
+    suspect(ledger, "ana", "mailjet")
     suspect(ledger, "bo")
+    health.pause(GHL_DOWN)
 
-    health.still_down("ghl: 500")
+    health.still_down(GHL_DOWN)
 
-    assert attempts(ledger, "ana") == attempts(ledger, "bo") == 0
+    assert attempts(ledger, redis, "ana") == attempts(ledger, redis, "bo") == 0
 
 
-def test_attempts_that_no_vendor_is_suspected_of_stay(ledger, health):
+def test_attempts_that_no_vendor_is_suspected_of_stay(ledger, redis, health):
     ledger.give_back(lease_one(ledger, "ana"), 0, counted=True)
     suspect(ledger, "ana")
+    health.pause(GHL_DOWN)
 
-    health.still_down("ghl: 500")
+    health.still_down(GHL_DOWN)
 
-    assert attempts(ledger, "ana") == 1
-
-
-def test_several_suspects_are_proof_against_the_vendor(ledger, health):
-    for number in range(CONTACTS_TO_BLAME_THE_VENDOR):
-        suspect(ledger, f"id{number}")
-
-    health.stumble("ghl: 500")
-
-    assert [attempts(ledger, f"id{n}") for n in range(3)] == [0, 0, 0]
+    assert attempts(ledger, redis, "ana") == 1
 
 
-def test_few_suspects_keep_their_attempts(ledger, health):
-    for number in range(CONTACTS_TO_BLAME_THE_VENDOR - 1):
-        suspect(ledger, f"id{number}")
+def test_who_was_synced_clears_the_vendors_that_answered(ledger, redis, health):
+    suspect(ledger, "ana", "ghl")
+    suspect(ledger, "bo", "mailjet")
+    settle(ledger, "cy", "ghl")
+    health.pause(MAILJET_DOWN)
 
-    health.stumble("ghl: 500")
+    health.still_down(MAILJET_DOWN)
 
-    assert [attempts(ledger, f"id{n}") for n in range(3)] == [1, 1, 1]
+    assert attempts(ledger, redis, "ana") == 1
+    assert attempts(ledger, redis, "bo") == 0
 
 
-def test_a_settlement_clears_the_vendor_of_suspicion(ledger, redis, health):
+def test_who_is_synced_late_by_an_older_answer_clears_nobody(ledger, redis, health):
+    suspect(ledger, "ana", "ghl")
+    health.pause(GHL_DOWN)
+    settle(ledger, "cy", "ghl")
+
+    health.still_down(GHL_DOWN)
+
+    assert attempts(ledger, redis, "ana") == 0
+    assert health.paused() is not None
+
+
+# After it
+
+
+def test_after_a_resume_the_contacts_keep_the_attempts_they_had(ledger, redis, health):
     suspect(ledger, "ana")
-    settle(ledger, redis, ledger.take("bo", Lane.BULK))
-
-    health.still_down("ghl: 500")
-
-    assert attempts(ledger, "ana") == 1
-
-
-def test_after_a_resume_the_contacts_keep_the_attempts_they_had(ledger, health):
-    suspect(ledger, "ana")
-    health.pause("ghl: 500")
+    health.pause(GHL_DOWN)
 
     health.resume()
-    health.still_down("a probe that came late")
+    health.still_down(GHL_DOWN)
 
-    assert attempts(ledger, "ana") == 1
-
-
-def test_a_resumed_connection_works_again(ledger, health):
-    ledger.mark(Lane.BULK, ["ana"])
-    health.pause("dead token")
-
-    health.resume()
-
+    assert attempts(ledger, redis, "ana") == 1
     assert health.paused() is None
-    assert lease_all(ledger).keys() == {"ana"}
+
+
+def test_after_a_resume_one_contact_goes_alone_and_one_that_has_not_failed(
+    ledger, health
+):
+    suspect(ledger, "ana")
+    ledger.mark(Lane.BULK, ["bo", "cy"])
+    resume(health)
+
+    first = lease_all(ledger)
+    beside = lease_all(ledger)
+
+    assert len(first) == 1
+    assert first.keys() <= {"bo", "cy"}
+    assert beside == {}
+
+
+def test_where_all_have_failed_they_go_together(ledger, redis, health):
+    suspect(ledger, "ana")
+    suspect(ledger, "bo")
+    resume(health)
+    make_due(ledger, redis)
+
+    assert lease_all(ledger).keys() == {"ana", "bo"}
+
+
+@pytest.mark.parametrize("end", ["settle", "skip"])
+def test_once_one_reached_its_end_the_others_go_too(ledger, health, end):
+    ledger.mark(Lane.BULK, ["ana", "bo", "cy"])
+    resume(health)
+    (lease,) = lease_all(ledger).values()
+
+    if end == "settle":
+        ledger.settle(lease, "updated", snapshot())
+    else:
+        ledger.skip(lease, "not written")
+
+    assert len(lease_all(ledger)) == 2
+
+
+def test_a_run_that_is_paused_lends_no_contact_for_the_trial(ledger, health):
+    ledger.start("run", "full", {"stage": "listing"})
+    ledger.mark(Lane.BULK, ["ana"])
+    ledger.control("pause")
+    resume(health)
+
+    assert lease_all(ledger) == {}
 
 
 def test_the_first_failure_after_a_resume_pauses_again(health):
-    health.pause("dead token")
-    health.resume()
+    resume(health)
 
-    health.stumble("ghl: 500")
+    stumble(health)
 
     assert health.paused() is not None
+
+
+def test_the_first_failure_of_the_other_vendor_does_not(health):
+    resume(health)
+
+    stumble(health, MAILJET_DOWN)
+
+    assert health.paused() is None
+
+
+def test_each_vain_resume_doubles_the_time_to_the_next_probe_up_to_a_minute(
+    redis, health
+):
+    waits = []
+    for _ in range(5):
+        stumble(health, times=FAILURES_TO_PAUSE)
+        paused_ms = int(redis.hget("gm:default:health", "paused_ms"))
+        waits.append(round((health.paused().probe_at_ms - paused_ms) / 1000))
+        health.resume()
+
+    assert waits == [10, 20, 40, 60, 60]
+
+
+def test_since_when_is_the_first_pause_until_the_vendor_is_proven_to_work(
+    ledger, redis, health
+):
+    resume(health)
+    redis.hset("gm:default:health", "since_ms", 1)
+    stumble(health)
+    after_a_vain_resume = health.paused().since_ms
+    health.resume()
+    settle(ledger, "ana", "ghl")
+    stumble(health, times=FAILURES_TO_PAUSE)
+
+    assert after_a_vain_resume == 1
+    assert health.paused().since_ms > 1
+    assert seconds_to_probe(health) == FIRST_PROBE_SECONDS
+
+
+def test_what_fails_after_ten_quiet_minutes_is_a_new_trouble(redis, health):
+    resume(health)
+    redis.hset("gm:default:health", mapping={"since_ms": 1, "resumed_ms": 1})
+
+    health.pause(GHL_DOWN)
+
+    assert health.paused().since_ms > 1
+    assert seconds_to_probe(health) == FIRST_PROBE_SECONDS
 
 
 @pytest.mark.parametrize("command", ["pause", "still_down", "resume"])
 def test_a_replay_changes_nothing(ledger, redis, health, command):
     suspect(ledger, "ana")
-    health.pause("dead token")
-    arguments = [] if command == "resume" else ["ghl: 500"]
+    health.pause(DEAD_TOKEN)
+    arguments = [] if command == "resume" else [GHL_DOWN]
 
     getattr(health, command)(*arguments)
     once = redis.hgetall("gm:default:health"), redis.hgetall("gm:default:attempts")

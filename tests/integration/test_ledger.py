@@ -18,6 +18,7 @@ from tests.leases import (
     skip,
     snapshot,
 )
+from tests.troubles import DEAD_TOKEN
 
 # Waiting
 
@@ -146,14 +147,14 @@ def test_opening_tells_what_is_remembered_and_renews_the_lease(ledger, redis):
     assert opened.snapshot
     assert opened.unsettled
     assert opened.attempts == 1
-    assert ledger.expire(worker_lost(1)) == 0
+    assert ledger.expire(worker_lost(1), ()) == 0
 
 
 def test_a_paused_connection_leases_nothing(ledger, redis):
     health = Health(redis, "default")
     ledger.mark(Lane.CONSENT, ["ana"])
 
-    health.pause("dead token")
+    health.pause(DEAD_TOKEN)
     while_paused = ledger.lease(10, max_out=10)
     health.resume()
 

@@ -18,6 +18,7 @@ from tests.leases import (
     lease_all,
     lease_one,
     settle,
+    skip,
     snapshot,
 )
 
@@ -203,3 +204,15 @@ def test_who_began_to_write_stays_marked_until_a_settlement(ledger, redis, end):
 
     assert unsettled
     assert not ledger.open("ana", again.token).unsettled
+
+
+def test_whoever_began_once_frees_no_address_that_another_writes_by_now(ledger, redis):
+    once = lease_one(ledger, "ana")
+    ledger.begin(once, [ADDRESS])
+    expire(ledger, redis, once)
+    ledger.begin(ledger.take("bo", Lane.BULK), [ADDRESS])
+
+    skip(ledger, redis, ledger.take("ana", Lane.LIVE))
+
+    with pytest.raises(AddressHeld):
+        ledger.begin(lease_one(ledger, "cy"), [ADDRESS])

@@ -8,6 +8,7 @@ from pipeline.store.records import Page
 from pipeline.sync.contact import Contact
 from tests.driver import waiting
 from tests.leases import bury, expire, give_back, lease_all, settle, skip
+from tests.troubles import DEAD_TOKEN
 
 
 def start_listing(ledger: Ledger, *ids: str) -> None:
@@ -93,9 +94,10 @@ def test_a_released_page_waits_for_its_time(ledger):
 def test_nothing_is_fetched_while_the_connection_is_paused(ledger, redis):
     ledger.start("run1", "full", {"after": 0})
 
-    Health(redis, "default").pause("dead token")
+    Health(redis, "default").pause(DEAD_TOKEN)
 
     assert ledger.wanted_page() is None
+    assert ledger.claim_page(60) is None
 
 
 # Runs

@@ -7,6 +7,7 @@ from pipeline.check import Finding, Level, check, probe
 from pipeline.errors import ConfigError, NotFound, ReadOnly, Unauthorized
 from pipeline.permit import Lane
 from pipeline.sync.mapping import CONTACT_ID, properties
+from tests.troubles import DEAD_TOKEN
 
 PROPERTY = "mailjet POST /v3/REST/contactmetadata"
 LIST = "mailjet POST /v3/REST/contactslist"
@@ -132,6 +133,56 @@ def test_a_token_without_the_scope_for_the_location_sets_up_all_the_same(build_d
     record = setup.run(driver.kit)
 
     assert record.timezone == "UTC"
+
+
+@pytest.fixture
+def without_search(build_driver):
+    """A connection that is set up with a token that may do all but search."""
+    driver = build_driver()
+    driver.sandbox.add_fault("scope_missing", vendor="ghl", route="/contacts/search")
+    lines: list[str] = []
+    setup.run(driver.kit, lines.append)
+    assert any("GHL search is refused to this token" in line for line in lines)
+    return driver
+
+
+def test_a_token_without_the_scope_for_search_syncs_all_the_same(without_search):
+    driver = without_search
+    ana, bo = driver.person(), driver.person(dnd=True)
+
+    run = driver.full_run()
+
+    assert not driver.kit.record().optout_filter
+    assert run.outcomes == {"created": 1, "opted out": 1}
+    assert driver.on_list(ana["email"])
+    assert driver.on_list(bo["email"]) is False
+    assert driver.kit.health.paused() is None
+
+
+def test_without_search_the_look_for_changes_pauses_nothing(without_search):
+    driver = without_search
+    runs.start_run(driver.kit)
+
+    found = runs.discover(driver.kit, lambda discovery: discovery.changes())
+
+    assert found == 0
+    assert driver.kit.health.paused() is None
+
+
+def test_check_tells_what_is_lost_without_search(without_search):
+    said = problems(without_search, Level.WARNING)
+
+    assert problems(without_search) == ""
+    assert "each contact will be read singly" in said
+    assert "changes in GHL show at the next full run" in said
+
+
+def test_a_token_that_dies_before_search_still_ends_setup(build_driver):
+    driver = build_driver()
+    driver.sandbox.add_fault("token_revoked", route="/contacts/search")
+
+    with pytest.raises(Unauthorized):
+        setup.run(driver.kit)
 
 
 def test_setup_in_read_only_creates_nothing(build_driver):
@@ -286,6 +337,33 @@ def test_check_names_a_list_that_mailjet_lacks(build_driver):
     assert "Mailjet list 999999: unknown" in problems(driver)
 
 
+def test_check_names_the_list_of_a_tag_that_mailjet_lacks(build_driver):
+    driver = build_driver(SYNC_TAG_LISTS="vip=999999")
+
+    said = problems(driver)
+
+    assert "Mailjet list 999999: unknown: correct the list of 'vip'" in said
+
+
+def test_check_names_a_list_that_was_deleted(build_driver, mailjet, mailjet_list):
+    mailjet.call("PUT", f"contactslist/{mailjet_list}", {"IsDeleted": True})
+    driver = build_driver(MAILJET_LIST_ID=str(mailjet_list))
+
+    assert f"Mailjet list {mailjet_list}: unknown" in problems(driver)
+
+
+def test_check_goes_on_where_mailjet_fails(build_driver):
+    driver = build_driver()
+    driver.sandbox.add_fault(
+        "500", vendor="mailjet", route="/v3/REST/contactslist/:list"
+    )
+
+    said = problems(driver)
+
+    assert ": mailjet: GET /v3/REST/contactslist/:listId: 500" in said
+    assert "not set up" in said
+
+
 def test_check_names_a_property_of_another_datatype(build_driver, mailjet):
     driver = build_driver()
     driver.setup()
@@ -316,7 +394,7 @@ def test_check_warns_of_a_search_that_cannot_filter(build_driver):
 def test_check_tells_of_a_pause_and_its_reason(build_driver):
     driver = build_driver()
     driver.setup()
-    driver.kit.health.pause("the credential is refused")
+    driver.kit.health.pause(DEAD_TOKEN)
 
     assert "paused: the credential is refused" in problems(driver)
 

@@ -185,15 +185,21 @@ class Installation:
 
 
 @contextmanager
-def installation(*options: str, **env: str) -> Iterator[Installation]:
+def installation(
+    *options: str, state_database: int = 0, **env: str
+) -> Iterator[Installation]:
     """Redis and the sandbox run; nothing is set up, no process of ours runs.
 
     Args:
         options: the sandbox's, whose limits are off unless they say otherwise.
+        state_database: the number of Redis' database for the state; the broker's is 0.
         env: settings beside the sandbox's; the product's limits are off as well.
     """
     with Valkey(appendonly="yes") as valkey, Sandbox(*options) as sandbox:
         settings = {**sandbox.env, "REDIS_URL": valkey.url, **NO_LIMITS, **env}
+        if state_database:
+            server = valkey.url.rpartition("/")[0]
+            settings["SYNC_REDIS_URL"] = f"{server}/{state_database}"
         pipeline = build(from_env(settings))
         with closing(pipeline.redis), Processes(settings) as processes:
             running = Installation(valkey, sandbox, processes, pipeline)

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipeline.retry import Cause, Trouble
+from pipeline.store.health import Pause
+from pipeline.store.state import connection_key
 from tests.driver import FULL_ROW
 from tests.sandbox import Row, fresh_email
 from tests.system.installation import Installation, address_of, installation
@@ -131,8 +134,20 @@ def test_replay_without_an_argument_says_what_it_takes(running: Installation) ->
 def test_there_must_be_a_run_to_steer_it(running: Installation) -> None:
     done = running.processes.command("runs", "pause")
 
+    assert done.returncode == 1
+    assert lines(done.stderr) == [
+        "No run is under way. Start one: ghl-mailjet resync",
+    ]
+
+
+@pytest.mark.parametrize("typed", ["runs -c nobody", "runs -c nobody pause"])
+def test_runs_takes_the_connection_too(running: Installation, typed: str) -> None:
+    known = running.processes.command("runs", "-c", "default")
+    done = running.processes.command(*typed.split())
+
+    assert known.returncode == 0
     assert done.returncode == 2
-    assert lines(done.stderr) == ["no run is under way"]
+    assert lines(done.stderr) == ["connection 'nobody': unknown; there is default"]
 
 
 def test_an_unknown_list_is_told_by_setup(running: Installation) -> None:
@@ -197,14 +212,25 @@ def test_sync_syncs_one_contact(running: Installation, ana: Row) -> None:
     assert address_of(ana) in running.mailed()
 
 
-def test_sync_of_a_contact_that_ghl_does_not_know_says_so(
-    running: Installation,
-) -> None:
+def test_sync_of_a_contact_that_nobody_knows_says_so(running: Installation) -> None:
     done = running.processes.command("sync", NOBODY)
 
-    assert "Traceback" not in done.stderr
-    assert done.stdout == f"{NOBODY}: deleted in GHL\n"
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert done.stdout == f"{NOBODY}: not found in GHL\n"
     assert running.writes() == []
+
+
+def test_sync_of_a_contact_that_was_deleted_says_so(
+    running: Installation, ana: Row
+) -> None:
+    running.processes.command("sync", ana["id"])
+    running.sandbox.delete_contact(ana["id"])
+
+    done = running.processes.command("sync", ana["id"])
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{ana['id']}: deleted in GHL\n"
 
 
 def test_resync_watch_shows_progress_and_ends_with_the_run(
@@ -247,6 +273,74 @@ def test_status_tells_what_waits_and_who_works(running: Installation) -> None:
     assert set(told["waiting"]) == {"consent", "live", "bulk"}
     assert told["budget"]["ghl"]["used_today"] > 0
     assert "worker slots           16" in shown
+
+
+@pytest.fixture
+def paused(running: Installation) -> Iterator[Pause]:
+    """The token was refused, and the next probe is far away."""
+    health = running.kit.health
+    reason = "ghl: GET /contacts/: 401: the credential is refused: trace 0f3c7a52"
+    health.pause(Trouble("ghl", Cause.CREDENTIAL, reason, wait_seconds=3600))
+    pause = health.paused()
+    assert pause is not None
+    yield pause
+    health.resume()
+
+
+def test_status_says_what_is_paused_since_when_why_and_what_to_do(
+    running: Installation, paused: Pause
+) -> None:
+    told = running.status()
+    shown = running.processes.command("status").stdout
+
+    since = told["paused"]["since"]
+    assert told["paused"]["reason"] == paused.reason
+    assert told["others_paused"] == {}
+    assert since < told["paused"]["next_probe"]
+    assert "paused                 yes" in shown
+    assert lines(shown)[-4:] == [
+        f"Connection 'default' is paused since {since} (UTC):",
+        f"  {paused.reason}",
+        f"  next probe: {told['paused']['next_probe']}",
+        "  what to do: mend GHL_TOKEN (GHL: Settings > Private Integrations); after a "
+        "change restart worker and Beat; it then resumes by itself",
+    ]
+
+
+def test_check_says_it_too(running: Installation, paused: Pause) -> None:
+    done = running.processes.command("check", "--json")
+
+    findings = {f["what"]: f for f in json.loads(done.stdout)}
+    finding = findings[f"paused: {paused.reason}"]
+    assert done.returncode == 1
+    assert finding["level"] == "failure"
+    assert finding["mend"].startswith("mend GHL_TOKEN")
+
+
+def test_sync_while_it_is_paused_says_why_and_calls_nobody(
+    running: Installation, paused: Pause, ana: Row
+) -> None:
+    running.sandbox.clear_log()
+
+    done = running.processes.command("sync", ana["id"])
+
+    assert done.returncode == 1
+    assert done.stdout == f"{ana['id']}: paused\n"
+    assert lines(done.stderr)[0] == paused.reason
+    assert lines(done.stderr)[1].startswith("what to do: mend GHL_TOKEN")
+    assert running.sandbox.log() == []
+
+
+def test_status_says_how_to_accept_what_was_held_back(running: Installation) -> None:
+    key = connection_key("default", "missing")
+    running.pipeline.redis.set(key, 12)
+    shown = running.processes.command("status").stdout
+    running.pipeline.redis.delete(key)
+
+    assert lines(shown)[-2:] == [
+        "12 contacts are missing in GHL's listing and were left alone:",
+        "  what to do: if they were deleted: ghl-mailjet resync --accept-deletions",
+    ]
 
 
 def test_a_dead_letter_is_shown_with_its_reason_until_it_is_replayed(

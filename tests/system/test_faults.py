@@ -1,4 +1,4 @@
-"""What breaks in mid-run: workers, Redis, credentials, vendors, contacts."""
+"""What breaks in mid-run: Redis, credentials, vendors, contacts."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ import pytest
 from pipeline.store.records import Run
 from pipeline.store.state import connection_key
 from tests.driver import expire_all
-from tests.sandbox import fresh_email
 from tests.system.installation import (
     Installation,
     address_of,
@@ -16,90 +15,28 @@ from tests.system.installation import (
     is_address,
     unseen,
 )
-from tests.system.processes import Process
+from tests.system.mid_run import (
+    assert_everybody_is_there_once,
+    begin_run,
+    twenty_a_second,
+)
 
-NEWCOMERS = 160
 READERS = 60
 READ = "/contacts/:contactId"
 
 
-def assert_everybody_is_there_once(running: Installation) -> None:
-    assert running.missing() == set()
-    assert running.opted_out() & running.mailed() == set()
-    assert running.letters() == []
-
-
-# Processes and Redis
+# Redis
 
 
 @pytest.fixture(scope="module")
-def twenty_a_second() -> Iterator[tuple[Installation, list[Process]]]:
-    """An installation, and its worker: the last of the list."""
-    rates = {"GHL_RATE": "200/10", "MAILJET_RATE": "200/10"}
-    with installation("--contacts", "40", **rates) as running:
-        yield running, [running.start()]
+def started() -> Iterator[Installation]:
+    with twenty_a_second() as (running, _):
+        yield running
 
 
 @pytest.fixture
-def workers(twenty_a_second: tuple[Installation, list[Process]]) -> list[Process]:
-    return twenty_a_second[1]
-
-
-@pytest.fixture
-def in_mid_run(
-    twenty_a_second: tuple[Installation, list[Process]],
-) -> tuple[Installation, Run]:
-    """A run that has brought some newcomers into Mailjet, and not yet the others."""
-    running, _ = twenty_a_second
-    running.until(
-        lambda: not ((run := running.last_run()) and run.is_active), "no run is active"
-    )
-    newcomers = {fresh_email() for _ in range(NEWCOMERS)}
-    for email in newcomers:
-        running.sandbox.put_contact(firstName="New", email=email)
-    running.call("resync.full")
-    running.until(
-        lambda: len(newcomers & running.mailed()) > 5, "some newcomers are mailed"
-    )
-    run = running.last_run()
-    assert run is not None
-    assert run.is_active
-    return running, run
-
-
-def test_a_worker_that_is_killed_in_mid_run_loses_no_contact(
-    in_mid_run: tuple[Installation, Run], workers: list[Process]
-) -> None:
-    running, run = in_mid_run
-
-    workers[-1].kill()
-    lost = running.kit.ledger.backlog().leased
-    # What it held comes back when the leases run out, in 30 s.
-    expire_all(running.kit.ledger, running.pipeline.redis)
-    workers.append(running.processes.worker("--loglevel", "info"))
-    running.until(running.has_finished, "the run has finished")
-
-    after = running.last_run()
-    assert lost > 0
-    assert after is not None
-    assert (after.id, after.settled, after.dead) == (run.id, after.discovered, 0)
-    assert_everybody_is_there_once(running)
-
-
-def test_a_worker_that_is_told_to_end_finishes_what_it_holds(
-    in_mid_run: tuple[Installation, Run], workers: list[Process]
-) -> None:
-    running, _ = in_mid_run
-
-    status = workers[-1].end()
-
-    slots, backlog = running.pipeline.processes.slots(), running.kit.ledger.backlog()
-    workers.append(running.processes.worker("--loglevel", "info"))
-    assert status == 0
-    assert slots == 0
-    assert backlog.bulk > 0
-    running.until(running.has_finished, "the next worker has finished the run")
-    assert_everybody_is_there_once(running)
+def in_mid_run(started: Installation) -> tuple[Installation, Run]:
+    return started, begin_run(started)
 
 
 def test_after_a_restart_of_redis_the_run_goes_on(

@@ -8,11 +8,16 @@ from pipeline.errors import (
     Ambiguous,
     BadPayload,
     BudgetSpent,
+    ConfigError,
+    LeaseLost,
     NotFound,
     PermanentError,
+    PipelineError,
     RateLimited,
     Reach,
+    ReadOnly,
     Rejected,
+    ScopeMissing,
     TransientError,
     Unauthorized,
     VendorDown,
@@ -21,12 +26,16 @@ from pipeline.errors import (
 from pipeline.retry import (
     BACKOFF_FIRST_SECONDS,
     BACKOFF_MAX_SECONDS,
+    LONGEST_OUTAGE_WAIT_SECONDS,
     MAX_ATTEMPTS,
     RATE_LIMITED_SECONDS,
+    Cause,
     GiveUp,
     PauseConnection,
+    Trouble,
     TryAgain,
     decide,
+    trouble,
 )
 
 ATTEMPTS = st.integers(0, 50)
@@ -75,7 +84,7 @@ def test_what_reaches_the_connection_pauses_it_whatever_the_error_is(
 
     decision = decide(error, attempt, jitter=jitter)
 
-    assert decision == PauseConnection(str(error))
+    assert decision == PauseConnection()
 
 
 @given(kind=st.sampled_from(PERMANENT), attempt=ATTEMPTS, jitter=JITTER)
@@ -142,6 +151,20 @@ def test_the_last_attempt_is_a_dead_letter(error: VendorError, attempt: int) -> 
     assert decision == GiveUp(f"{error} ({MAX_ATTEMPTS} attempts)")
 
 
+@given(
+    error=st.sampled_from([LeaseLost("id1"), ReadOnly()]),
+    attempt=ATTEMPTS,
+    jitter=JITTER,
+)
+@settings(max_examples=20)
+def test_what_no_vendor_said_comes_back_soon_and_counts_nowhere(
+    error: PipelineError, attempt: int, jitter: float
+) -> None:
+    decision = decide(error, attempt, jitter=jitter)
+
+    assert decision == TryAgain(BACKOFF_FIRST_SECONDS * jitter)
+
+
 def test_each_wait_may_be_longer_than_the_one_before() -> None:
     waits = [
         decision.wait_seconds
@@ -152,3 +175,44 @@ def test_each_wait_may_be_longer_than_the_one_before() -> None:
     ]
 
     assert waits == [2.0, 4.0, 8.0, 16.0, 32.0]
+
+
+@pytest.mark.parametrize("asked", [100.0, 86_400.0])
+def test_a_vendor_that_is_down_is_left_alone_for_as_long_as_it_asks(
+    asked: float,
+) -> None:
+    error = VendorDown("ghl", "GET /contacts/", 503)
+    error.retry_after_seconds = asked
+
+    decision = decide(error, 0, jitter=0.0)
+
+    wait = min(asked, LONGEST_OUTAGE_WAIT_SECONDS)
+    assert decision == TryAgain(wait, counted=True, suspect=True)
+    assert trouble(error).wait_seconds == wait
+
+
+def _error(kind: type[VendorError], vendor: str, detail: str = "") -> VendorError:
+    return kind(vendor, "GET /x", 400, detail, reach=Reach.CONNECTION)
+
+
+TROUBLES = [
+    (_error(Unauthorized, "ghl"), "ghl", Cause.CREDENTIAL),
+    (_error(ScopeMissing, "ghl"), "ghl", Cause.SCOPE),
+    (_error(NotFound, "ghl"), "ghl", Cause.LOCATION),
+    (_error(BadPayload, "ghl"), "ghl", Cause.BASE_URL),
+    (_error(Unauthorized, "mailjet"), "mailjet", Cause.CREDENTIAL),
+    (_error(NotFound, "mailjet"), "mailjet", Cause.LIST),
+    (_error(Rejected, "mailjet", "listID missing"), "mailjet", Cause.LIST),
+    (_error(Rejected, "mailjet", "not defined"), "mailjet", Cause.PROPERTY),
+    (make_error(BadPayload, Reach.CALL), "mailjet", Cause.OUTAGE),
+    (make_error(VendorDown), "mailjet", Cause.OUTAGE),
+    (make_error(Ambiguous), "mailjet", Cause.OUTAGE),
+    (ConfigError(["Mailjet lacks city"]), "mailjet", Cause.PROPERTY),
+]
+
+
+@pytest.mark.parametrize(("error", "vendor", "cause"), TROUBLES)
+def test_each_error_names_who_is_in_trouble_and_what_kind_it_is(
+    error: PipelineError, vendor: str, cause: Cause
+) -> None:
+    assert trouble(error) == Trouble(vendor, cause, str(error))

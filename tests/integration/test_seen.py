@@ -1,0 +1,70 @@
+"""Mailjet's side, read in pages: what differs from what we remember, and only that."""
+
+import pytest
+from redis import Redis
+
+from pipeline.store.ledger import Ledger
+from pipeline.store.seen import SubscriberPages
+from pipeline.sync.contact import Subscriber
+from pipeline.sync.mapping import CONTACT_ID
+from tests.builders import make_policy, make_snapshot
+from tests.leases import lease_one
+
+POLICY = make_policy()
+COLUMNS = POLICY.field_map.columns
+MAILJET_ID = 7
+
+
+def page_of(ghl_id: str, mailjet_id: int = MAILJET_ID, **properties: str) -> Subscriber:
+    return Subscriber(mailjet_id, properties={CONTACT_ID: ghl_id, **properties})
+
+
+@pytest.fixture
+def pages(redis: Redis, ledger: Ledger) -> SubscriberPages:
+    """Ana is remembered with a city."""
+    remember(ledger, digest=POLICY.field_map.digest)
+    return SubscriberPages(redis, "default", POLICY)
+
+
+def remember(ledger: Ledger, *, digest: bytes) -> None:
+    side = POLICY.fingerprint.subscriber(COLUMNS, page_of("ana", city="Porto"))
+    snapshot = make_snapshot(digest=digest, mailjet=side, mailjet_id=MAILJET_ID)
+    assert ledger.settle(lease_one(ledger, "ana"), "updated", snapshot)
+
+
+def seen(redis: Redis) -> set[bytes]:
+    return set(redis.hkeys("gm:default:seen"))
+
+
+def test_what_somebody_changed_in_mailjet_is_kept(
+    redis: Redis, pages: SubscriberPages
+) -> None:
+    assert pages.compare([page_of("ana", city="Faro")]) == 1
+    assert seen(redis) == {b"ana"}
+
+
+@pytest.mark.parametrize(
+    "subscriber",
+    [
+        page_of("ana", city="Porto"),
+        page_of("bo", city="Faro"),
+        page_of("ana", MAILJET_ID + 1, city="Faro"),
+        Subscriber(MAILJET_ID, properties={"city": "Faro"}),
+        Subscriber(MAILJET_ID),
+    ],
+    ids=["same", "unknown", "another subscriber", "not ours", "no properties"],
+)
+def test_everything_else_leaves_no_trace(
+    redis: Redis, pages: SubscriberPages, subscriber: Subscriber
+) -> None:
+    assert pages.compare([subscriber]) == 0
+    assert seen(redis) == set()
+
+
+def test_what_was_remembered_under_another_mapping_is_compared_with_nothing(
+    redis: Redis, ledger: Ledger, pages: SubscriberPages
+) -> None:
+    remember(ledger, digest=b"old1")
+
+    assert pages.compare([page_of("ana", city="Faro")]) == 0
+    assert seen(redis) == set()

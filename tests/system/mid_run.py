@@ -1,0 +1,43 @@
+"""A run that is under way, for what then happens to workers and to Redis."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.store.records import Run
+from tests.sandbox import fresh_email
+from tests.system.installation import Installation, installation
+from tests.system.processes import Process
+
+NEWCOMERS = 160
+
+
+@contextmanager
+def twenty_a_second() -> Iterator[tuple[Installation, list[Process]]]:
+    """An installation, and its worker: the last of the list."""
+    rates = {"GHL_RATE": "200/10", "MAILJET_RATE": "200/10"}
+    with installation("--contacts", "40", **rates) as running:
+        yield running, [running.start()]
+
+
+def begin_run(running: Installation) -> Run:
+    """A run that has brought some newcomers into Mailjet, and not yet the others."""
+    running.until(
+        lambda: not ((run := running.last_run()) and run.is_active), "no run is active"
+    )
+    newcomers = {fresh_email() for _ in range(NEWCOMERS)}
+    for email in newcomers:
+        running.sandbox.put_contact(firstName="New", email=email)
+    running.call("resync.full")
+    running.until(
+        lambda: len(newcomers & running.mailed()) > 5, "some newcomers are mailed"
+    )
+    run = running.last_run()
+    assert run is not None
+    assert run.is_active
+    return run
+
+
+def assert_everybody_is_there_once(running: Installation) -> None:
+    assert running.missing() == set()
+    assert running.opted_out() & running.mailed() == set()
+    assert running.letters() == []
