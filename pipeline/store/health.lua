@@ -69,7 +69,7 @@ function command.claim(probe_ms)
   return 1
 end
 
--- resume : the probe succeeded. The next contact goes alone (ledger.lua: `lease`), and
+-- resume : the probe succeeded. The next contact goes alone (ledger_leases.lua: `lease`), and
 -- what fails from now on was not the vendor's fault as far as a probe can tell.
 function command.resume()
   if not is_paused() then return 1 end

@@ -6,7 +6,8 @@ from redis import Redis
 from redis.commands.core import Script
 
 
-def load(redis: "Redis", name: str) -> Script:
-    """Register `name`.lua; it is sent by its digest and re-sent after a restart."""
-    source = files("pipeline.store").joinpath(f"{name}.lua").read_text("utf-8")
-    return redis.register_script(source)
+def load(redis: "Redis", *names: str) -> Script:
+    """Register `NAME.lua`, several as one; sent by its digest, re-sent when unknown."""
+    folder = files("pipeline.store")
+    parts = [folder.joinpath(f"{name}.lua").read_text("utf-8") for name in names]
+    return redis.register_script("\n".join(parts))

@@ -174,7 +174,7 @@ def changed_by_who_opted_out(world: World) -> Told:
     return outcome, all_of(is_out(world, new), is_no(world, ana["email"]))
 
 
-@row("the same, who had left another list", "opted out")
+@row("the address of somebody who had left another list changed", "opted out")
 def changed_by_who_left_another_list(world: World) -> Told:
     ana = world.person()
     world.look(ana)

@@ -1,0 +1,102 @@
+-- How a lease ends; and dead letters, which are one of its ends.
+
+-- settle ID TOKEN OUTCOME SNAPSHOT OLD_ADDRESS NEW_ADDRESS ANSWERED WAKE... : done.
+-- 0 when somebody else settled, or holds, the contact.
+function command.settle(id, token, outcome, snapshot, old_address, new_address, answered, ...)
+  if not holds(id, token) then return 0 end
+  local again = release(id)
+  if snapshot == '' then redis.call('HDEL', SNAPSHOTS, id)
+  else redis.call('HSET', SNAPSHOTS, id, snapshot) end
+  if old_address ~= '' and old_address ~= new_address then forget_address(old_address, id) end
+  if new_address ~= '' then remember_address(new_address, id) end
+  for _, key in ipairs({ WRITING, ATTEMPTS, EXPIRIES, DEAD }) do
+    redis.call('HDEL', key, id)
+  end
+  worked(answered)
+  close_in_run(id, 'settled', outcome)
+  if again then
+    mark(id, again, now)
+  else
+    redis.call('DEL', ROW .. id)
+    redis.call('HDEL', SEEN, id)
+  end
+  for _, other in ipairs({ ... }) do mark(other, 'live', now) end
+  return 1
+end
+
+-- skip ID TOKEN OUTCOME ANSWERED : looked at, and left as it was.
+function command.skip(id, token, outcome, answered)
+  if not holds(id, token) then return 0 end
+  local again = release(id)
+  worked(answered)
+  close_in_run(id, 'settled', outcome)
+  if again then mark(id, again, now) end
+  return 1
+end
+
+-- give_back ID TOKEN WAIT_MS COUNTED SUSPECT UNTOUCHED : to be tried again after a wait.
+-- An attempt that may be the fault of the vendor SUSPECT can be taken back;
+-- where no call had left yet, the mark of writing goes.
+function command.give_back(id, token, wait, counted, suspect, untouched)
+  if not holds(id, token) then return 0 end
+  local lane = redis.call('HGET', LANES, id)
+  local again = release(id)
+  if counted == '1' then redis.call('HINCRBY', ATTEMPTS, id, 1) end
+  if suspect ~= '' then redis.call('HINCRBY', SUSPECTS, suspect .. ':' .. id, 1) end
+  if untouched == '1' then redis.call('HDEL', WRITING, id) end
+  redis.call('HDEL', EXPIRIES, id)
+  mark(id, higher(again, lane), again and now or now + wait)
+  return 1
+end
+
+-- bury ID TOKEN LETTER CODE : failed for good, unless it changed meanwhile.
+function command.bury(id, token, letter, code)
+  if not holds(id, token) then return 0 end
+  local again = release(id)
+  bury(id, letter, code)
+  if again then mark(id, again, now) end
+  return 1
+end
+
+-- expire MAX LETTER ALIVE... : return what expired, and at once what a worker held that
+-- is not alive, the page it was fetching too; the tenth time in a row is a dead letter.
+-- The dead worker's last request may still be at the vendor, as it may after an expiry:
+-- the mark of writing stays, so the next attempt compares with the real subscriber.
+-- Whoever was declared dead wrongly finds his lease void.
+function command.expire(max_expiries, letter, ...)
+  local alive, owners = { [''] = true }, redis.call('HGETALL', OWNERS)
+  for _, boot in ipairs({ ... }) do alive[boot] = true end
+  if not alive[redis.call('HGET', RUN, 'claimed_by') or ''] then
+    redis.call('HDEL', RUN, 'claimed_until', 'claimed_by')
+  end
+  for i = 1, #owners, 2 do
+    if not alive[owners[i + 1]] then redis.call('ZADD', LEASED, 'XX', now, owners[i]) end
+  end
+  local ids = redis.call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, 500)
+  for _, id in ipairs(ids) do
+    local lane = redis.call('HGET', LANES, id) or 'bulk'
+    local again = release(id)
+    if redis.call('HINCRBY', EXPIRIES, id, 1) >= tonumber(max_expiries) then
+      bury(id, letter, 'worker lost')
+      if again then mark(id, again, now) end
+    else
+      mark(id, higher(again, lane), now)
+    end
+  end
+  return #ids
+end
+
+-- replay ID... : dead letters wait again, in the live lane; how many there were.
+function command.replay(...)
+  local replayed = 0
+  for _, id in ipairs({ ... }) do
+    if redis.call('HDEL', DEAD, id) == 1 then
+      mark(id, 'live', now)
+      replayed = replayed + 1
+    end
+  end
+  return replayed
+end
+
+local name = table.remove(ARGV, 1)
+return command[name](unpack(ARGV))

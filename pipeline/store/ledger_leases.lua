@@ -1,0 +1,98 @@
+-- Leases: how they are given out, opened, and marked before the first write.
+
+local function grant(id, lane, milliseconds)
+  local token = tostring(redis.call('INCR', FENCE))
+  redis.call('ZREM', WAITING[lane], id)
+  redis.call('ZADD', LEASED, now + milliseconds, id)
+  redis.call('HSET', TOKENS, id, token)
+  redis.call('HSET', LANES, id, lane)
+  return token
+end
+
+-- take ID LANE MS : lease this id now, due or not; {} while somebody else holds it.
+function command.take(id, lane, milliseconds)
+  if redis.call('ZSCORE', LEASED, id) then return {} end
+  local waits_in = waiting_lane(id)
+  if waits_in then redis.call('ZREM', WAITING[waits_in], id) end
+  return { id, grant(id, lane, milliseconds), lane }
+end
+
+-- After a pause: one contact that has not failed yet tells the vendor's fault from that
+-- of the contacts which have. Where all have, they go together and each has its attempt.
+local function lease_fresh(lanes, milliseconds)
+  for _, lane in ipairs(lanes) do
+    local due = redis.call('ZRANGEBYSCORE', WAITING[lane], '-inf', now,
+      'LIMIT', 0, FRESH_LOOKED_AT)
+    for _, id in ipairs(due) do
+      if redis.call('HEXISTS', ATTEMPTS, id) == 0 then
+        return { id, grant(id, lane, milliseconds), lane }
+      end
+    end
+  end
+end
+
+-- lease N MAX_OUT MS : up to N due ids, most urgent lane first: {id, token, lane, ...}.
+-- MAX_OUT bounds how many bulk ids are out; urgent ones may be out beside as many.
+function command.lease(n, max_out, milliseconds)
+  local leases = {}
+  if is_paused() then return leases end
+  local paused = redis.call('HGET', RUN, 'state') == 'paused'
+  local careful = redis.call('HEXISTS', HEALTH, 'careful') == 1
+  if careful then
+    if redis.call('ZCARD', LEASED) > 0 then return leases end
+    local lanes = paused and { 'consent', 'live' } or { 'consent', 'live', 'bulk' }
+    local first = lease_fresh(lanes, milliseconds)
+    if first then return first end
+  end
+  local out, left = redis.call('ZCARD', LEASED), tonumber(n)
+  for _, lane in ipairs({ 'consent', 'live', 'bulk' }) do
+    local room = lane == 'bulk' and max_out - out or 2 * max_out - out
+    local take = paused and lane == 'bulk' and 0 or math.min(left, room)
+    local ids = {}
+    if take > 0 then
+      ids = redis.call('ZRANGEBYSCORE', WAITING[lane], '-inf', now, 'LIMIT', 0, take)
+    end
+    for _, id in ipairs(ids) do
+      local token = grant(id, lane, milliseconds)
+      for _, value in ipairs({ id, token, lane }) do leases[#leases + 1] = value end
+    end
+    out, left = out + #ids, left - #ids
+  end
+  if careful and out > 0 then redis.call('HSET', HEALTH, 'together', out) end
+  return leases
+end
+
+-- open ID TOKEN MS OWNER : what a sync starts from; {} when the lease is void. Without
+-- an owner nothing but its expiry ends a lease that nobody ends.
+-- Before a vendor that is known to be away is called, the contact goes back: {'paused'}.
+function command.open(id, token, milliseconds, owner)
+  if not holds(id, token) then return {} end
+  if is_paused() then
+    local lane = redis.call('HGET', LANES, id)
+    redis.call('HDEL', EXPIRIES, id)
+    mark(id, higher(release(id), lane), now)
+    return { 'paused' }
+  end
+  redis.call('ZADD', LEASED, now + milliseconds, id)
+  if owner ~= '' then redis.call('HSET', OWNERS, id, owner) end
+  return { redis.call('HGET', LANES, id),
+    redis.call('GET', ROW .. id) or '',
+    redis.call('HGET', SNAPSHOTS, id) or '',
+    redis.call('HGET', SEEN, id) or '',
+    redis.call('HEXISTS', WRITING, id),
+    tonumber(redis.call('HGET', ATTEMPTS, id) or 0) }
+end
+
+-- begin ID TOKEN ADDRESSES : mark as being written; 'held', 'stale' or 'ok'.
+function command.begin(id, token, packed)
+  if not holds(id, token) then return 'stale' end
+  local held = false
+  each_address(packed, function(address)
+    local holder = redis.call('HGET', HELD, address)
+    if holder and holder ~= id and redis.call('ZSCORE', LEASED, holder) then held = true end
+  end)
+  if held then return 'held' end
+  each_address(packed, function(address) redis.call('HSET', HELD, address, id) end)
+  redis.call('HSET', WRITING, id, packed)
+  return 'ok'
+end
