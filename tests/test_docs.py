@@ -296,6 +296,13 @@ def test_a_planted_key_is_found(
     assert list(key_names(ast.parse(source))) == found
 
 
+def test_every_test_that_the_readme_names_exists() -> None:
+    sources = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    named = set(re.findall(r"`(test_\w+)`", text("README.md")))
+    defined = {name for source in sources for name in re.findall(r"def (\w+)", source)}
+    assert named - defined == set()
+
+
 def test_every_identity_of_the_readme_is_a_test_with_that_outcome() -> None:
     told = re.findall(r"^\| (.+?) \| .+? \| `(.+?)` \|$", _who_is_who(), re.M)
     rows = {**test_identity.table.rows, **test_identity_origins.table.rows}
