@@ -67,6 +67,10 @@ def build_driver(
     sandbox.settings(**PLAIN_SETTINGS)
     for row in sandbox.contacts():
         sandbox.delete_contact(row["id"])
+    for row in sandbox.subscribers():
+        # Else they would look like contacts of ours that were deleted meanwhile.
+        if row["properties"]:
+            sandbox.delete_subscriber(row["id"])
     sandbox.clear_log()
     with ExitStack() as stack:
         yield lambda **env: stack.enter_context(Driver(valkey, sandbox, **env))

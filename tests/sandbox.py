@@ -183,6 +183,10 @@ class Sandbox(ActivityControl):
         row: Row = self._ask("POST", "mailjet/subscribers", fields)
         return row
 
+    def delete_subscriber(self, subscriber_id: int) -> None:
+        """Delete for good, as an operator does; the row stays, without the person."""
+        self._ask("DELETE", f"mailjet/subscribers/{subscriber_id}")
+
     def _url(self, path: str) -> str:
         return f"{self.env['GHL_BASE_URL']}/_sandbox/{path}"
 

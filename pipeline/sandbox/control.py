@@ -196,6 +196,12 @@ def put_subscriber(world: World, call: Call) -> Answer:
     return Answer(200, _subscriber(world, contact_id))
 
 
+@routes("DELETE", "/_sandbox/mailjet/subscribers/:id")
+def delete_subscriber(world: World, call: Call) -> Answer:
+    world.account.anonymise(int(call.params["id"]))
+    return Answer(204)
+
+
 def _subscriber(world: World, contact_id: int) -> Row:
     account = world.account
     row = account.contacts[contact_id]

@@ -1,7 +1,9 @@
 """Mailjet's side, read in pages and compared with what we remember of it.
 
 What agrees leaves no trace. What differs is kept as the subscriber now seen, until the
-contact's next settlement; the full listing that follows finds every such contact.
+contact's next settlement; the full listing that follows finds every such contact. Whom
+Mailjet mails as a contact of ours that we do not remember was synced before state was
+lost: if the listing does not have that contact, it was deleted since.
 """
 
 from collections.abc import Iterable
@@ -9,12 +11,13 @@ from typing import Any, cast
 
 from redis import Redis
 
-from pipeline.store.snapshots import pack_side, unpack_snapshot
+from pipeline.store.snapshots import pack_side, pack_snapshot, unpack_snapshot
 from pipeline.store.state import connection_key
+from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Subscriber
-from pipeline.sync.mapping import CONTACT_ID
+from pipeline.sync.mapping import CONTACT_ID, EMAIL_STATUS, LOCATION_ID
 from pipeline.sync.ports import Policy
-from pipeline.sync.snapshot import UNKNOWN, Snapshot
+from pipeline.sync.snapshot import UNKNOWN, Snapshot, bare_snapshot
 
 
 class SubscriberPages:
@@ -27,7 +30,7 @@ class SubscriberPages:
         self._policy = policy
 
     def compare(self, subscribers: Iterable[Subscriber]) -> int:
-        """Keep what differs from its snapshot; how many differed."""
+        """Keep what differs from its snapshot, and who has none; how many differed."""
         by_id = {
             str(ghl_id): subscriber
             for subscriber in subscribers
@@ -39,11 +42,21 @@ class SubscriberPages:
         differing: dict[str, bytes] = {}
         for (ghl_id, subscriber), packed in zip(by_id.items(), stored, strict=True):
             snapshot = unpack_snapshot(packed)
-            if snapshot is not None and (side := self._differs(subscriber, snapshot)):
+            if snapshot is None and self._is_ours(subscriber):
+                known = pack_snapshot(bare_snapshot(subscriber.contact_id))
+                self._redis.hsetnx(self._snapshots, ghl_id, cast("str", known))
+            elif snapshot and (side := self._differs(subscriber, snapshot)):
                 differing[ghl_id] = side
         if differing:
             self._redis.hset(self._seen, mapping=cast("Any", differing))
         return len(differing)
+
+    def _is_ours(self, subscriber: Subscriber) -> bool:
+        """Whether it is mailed for this location; who is out needs no unsubscribing."""
+        held = subscriber.properties or {}
+        ours = self._policy.field_map.location_id
+        is_mailed = held.get(EMAIL_STATUS) == Verdict.SUBSCRIBED
+        return held.get(LOCATION_ID) == ours and is_mailed
 
     def _differs(self, subscriber: Subscriber, snapshot: Snapshot) -> bytes | None:
         if snapshot.mailjet_id != subscriber.contact_id:

@@ -56,7 +56,7 @@ class Case:
     def inherit(self, address: bytes) -> Inheritance | None:
         """Read the old address of a contact whose address is another now."""
         old = self.memory.snapshot
-        if old is None or not old.mailjet_id or old.address == address:
+        if old is None or not old.mailjet_id or old.address in (b"", address):
             return None
         self.memory.begin(*self.addresses(address))
         is_shared = bool(self.memory.evidence(old.address).sharers)

@@ -3,7 +3,9 @@
 from pipeline.errors import NotFound, PermanentError, Reach
 from pipeline.sync import consent
 from pipeline.sync.case import Case, Outcome, Result
+from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, EmailProblem, ListAction
+from pipeline.sync.mapping import EMAIL_STATUS
 from pipeline.sync.writer import Writer, empty_snapshot
 
 
@@ -36,9 +38,18 @@ def deleted(case: Case) -> Result:
     others = tuple(case.memory.evidence(remembered.address).sharers)
     email = "" if others else _email(case, remembered.mailjet_id)
     if email and not (others := _others_in_ghl(case, email)):
-        gone = dict.fromkeys(case.policy.managed_lists, ListAction.UNSUBSCRIBE)
-        case.mailjet.manage_lists(remembered.mailjet_id, gone)
+        _unsubscribe(case, email, remembered.mailjet_id)
     return Result(Outcome.DELETED, None, wake=others)
+
+
+def _unsubscribe(case: Case, email: str, mailjet_id: int) -> None:
+    """Take the address off every list, and say so where the next look finds it."""
+    first, *others = case.policy.managed_lists
+    status = {EMAIL_STATUS: Verdict.OPTED_OUT}
+    case.mailjet.manage_contact(first, email, ListAction.UNSUBSCRIBE, properties=status)
+    if others:
+        gone = dict.fromkeys(others, ListAction.UNSUBSCRIBE)
+        case.mailjet.manage_lists(mailjet_id, gone)
 
 
 def _email(case: Case, mailjet_id: int) -> str:

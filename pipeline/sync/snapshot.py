@@ -84,6 +84,11 @@ class Snapshot:
     updated_ms: int = 0
 
 
+def bare_snapshot(mailjet_id: int) -> Snapshot:
+    """A contact of which we know its ContactID in Mailjet, and not its address."""
+    return Snapshot(digest=bytes(4), ghl=(), mailjet=(), mailjet_id=mailjet_id)
+
+
 def _subscriber_value(column: str, subscriber: Subscriber) -> object | None:
     if column == NAME:
         return subscriber.name

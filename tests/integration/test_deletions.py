@@ -451,3 +451,31 @@ def test_only_the_first_full_run_is_due_outside_the_hours(nightly):
 
     assert first
     assert not runs.full_run_is_due(kit)
+
+
+def test_who_is_deleted_while_state_is_lost_is_found_all_the_same(driver):
+    ana, bo = known(driver, 2)
+    for key in driver.pipeline.redis.scan_iter("gm:default:*"):
+        driver.pipeline.redis.delete(key)
+    delete(driver, [ana])
+    driver.setup()
+
+    run = driver.full_run()
+    driver.sandbox.clear_log()
+    driver.full_run()
+
+    assert run.outcomes == {"created": 1, "deleted in GHL": 1}
+    assert driver.on_list(ana["email"]) is False
+    assert driver.on_list(bo["email"]) is True
+    assert driver.writes() == []
+
+
+def test_the_status_of_who_is_deleted_says_that_they_are_out(driver):
+    [ana] = known(driver, 1)
+    delete(driver, [ana])
+
+    driver.full_run()
+
+    assert driver.subscriber(ana["email"])["properties"]["ghl_email_status"] == (
+        "opted_out"
+    )

@@ -5,6 +5,7 @@ from redis import Redis
 
 from pipeline.store.ledger import Ledger
 from pipeline.store.seen import SubscriberPages
+from pipeline.store.snapshots import unpack_snapshot
 from pipeline.sync.contact import Subscriber
 from pipeline.sync.mapping import CONTACT_ID
 from tests.builders import make_policy, make_snapshot
@@ -13,6 +14,7 @@ from tests.leases import lease_one
 POLICY = make_policy()
 COLUMNS = POLICY.field_map.columns
 MAILJET_ID = 7
+LOCATION = POLICY.field_map.location_id
 
 
 def page_of(ghl_id: str, mailjet_id: int = MAILJET_ID, **properties: str) -> Subscriber:
@@ -68,3 +70,37 @@ def test_what_was_remembered_under_another_mapping_is_compared_with_nothing(
 
     assert pages.compare([page_of("ana", city="Faro")]) == 0
     assert seen(redis) == set()
+
+
+def known_in_mailjet(**properties: str) -> Subscriber:
+    """As a sync of ours left Bo there."""
+    ours = {"ghl_location_id": LOCATION, "ghl_email_status": "subscribed"}
+    return page_of("bo", **{**ours, **properties})
+
+
+def test_who_was_synced_before_state_was_lost_is_remembered_by_contact_id(
+    redis: Redis, pages: SubscriberPages
+) -> None:
+    assert pages.compare([known_in_mailjet()]) == 0
+
+    packed = redis.hget("gm:default:snapshots", "bo")
+    snapshot = unpack_snapshot(packed)
+    assert snapshot is not None
+    assert (snapshot.mailjet_id, snapshot.address) == (MAILJET_ID, b"")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        known_in_mailjet(ghl_location_id="another"),
+        known_in_mailjet(ghl_email_status="opted_out"),
+        known_in_mailjet(ghl_email_status="complained"),
+    ],
+    ids=["another location", "out", "complained"],
+)
+def test_who_is_out_or_of_another_location_is_not(
+    redis: Redis, pages: SubscriberPages, other: Subscriber
+) -> None:
+    pages.compare([other])
+
+    assert not redis.hexists("gm:default:snapshots", "bo")
