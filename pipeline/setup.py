@@ -13,7 +13,7 @@ from pipeline.ghl.client import GhlClient
 from pipeline.ghl.records import Location
 from pipeline.mailjet.client import MailjetClient
 from pipeline.permit import Lane, Permit
-from pipeline.preferences import OPTOUT_FILTER, Preferences
+from pipeline.preferences import OPTOUT_FILTER, Preferences, is_dead_token
 from pipeline.store.setup import SetupRecord
 from pipeline.sync.mapping import CONTACT_ID, properties
 
@@ -94,7 +94,7 @@ def lost_without_search(ghl: GhlClient) -> str:
             "in GHL show at the next full run"
         )
     except PermanentError as error:
-        if error.status == 401:
+        if is_dead_token(error):
             raise
         return "cannot find opted-out contacts: each contact will be read singly"
     return ""

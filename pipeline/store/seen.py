@@ -40,15 +40,17 @@ class SubscriberPages:
             return 0
         stored = cast("list[bytes]", self._redis.hmget(self._snapshots, list(by_id)))
         differing: dict[str, bytes] = {}
+        pipe = self._redis.pipeline(transaction=False)
         for (ghl_id, subscriber), packed in zip(by_id.items(), stored, strict=True):
             snapshot = unpack_snapshot(packed)
             if snapshot is None and self._is_ours(subscriber):
                 known = pack_snapshot(bare_snapshot(subscriber.contact_id))
-                self._redis.hsetnx(self._snapshots, ghl_id, cast("str", known))
+                pipe.hsetnx(self._snapshots, ghl_id, cast("str", known))
             elif snapshot and (side := self._differs(subscriber, snapshot)):
                 differing[ghl_id] = side
         if differing:
-            self._redis.hset(self._seen, mapping=cast("Any", differing))
+            pipe.hset(self._seen, mapping=cast("Any", differing))
+        pipe.execute()
         return len(differing)
 
     def _is_ours(self, subscriber: Subscriber) -> bool:
