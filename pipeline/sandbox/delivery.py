@@ -22,7 +22,7 @@ async def deliver(
     match fault.kind if fault else "":
         case "no_answer_before" | "no_answer_after":
             _hang_up(request, reset=False)
-        case "reset":
+        case "reset" | "reset_after":
             _hang_up(request, reset=True)
         case "slow" if fault:
             await asyncio.sleep(fault.seconds)

@@ -6,8 +6,9 @@ The kinds, by the moment at which they strike:
   `token_revoked`, `scope_missing`, `no_answer_before` (closed, nothing done), `reset`,
   `refused` (the vendor finds the data wrong: with `contact`, a poison contact).
 - SPOILED, after the endpoint has done its work: `no_answer_after` (closed),
-  `slow` (`seconds`), `trickle` (byte by byte over `seconds`), `truncated` JSON,
-  `wrong_type` (a list where an object belongs), `empty` body, `refused_after`.
+  `reset_after`, `slow` (`seconds`), `trickle` (byte by byte over `seconds`),
+  `truncated` JSON, `wrong_type` (a list where an object belongs), `empty` body,
+  `refused_after`.
 - STANDING, for as long as they are listed: `search_lag` and `deleted_linger`
   (`seconds` until GHL's search knows), `read_lag` (`seconds` until a GET by address
   finds a new Mailjet contact), `filter_refused` (`field`), `shifting_pages` (a page
@@ -38,6 +39,7 @@ INSTEAD = frozenset(
 SPOILED = frozenset(
     {
         "no_answer_after",
+        "reset_after",
         "slow",
         "trickle",
         "truncated",

@@ -19,6 +19,7 @@ class Settings:
         allow_duplicates: whether the GHL location takes the same address twice.
         tags_bump_date_updated: whether the tag endpoints count as an edit in GHL.
         search_rows_carry_dnd: whether GHL's search rows hold `dndSettings`.
+        timezone: what GHL says the location's is; its appointments stay in Lisbon's.
         deleted_tasks_listed: whether GHL's task search still shows deleted tasks.
         historic_namespace: whether the Mailjet account offers historic properties.
         values_rewritten: Mailjet cuts text values to this many characters; None keeps.
@@ -35,6 +36,7 @@ class Settings:
     allow_duplicates: bool = False
     tags_bump_date_updated: bool = True
     search_rows_carry_dnd: bool = True
+    timezone: str = "Europe/Lisbon"
     deleted_tasks_listed: bool = False
     historic_namespace: bool = True
     values_rewritten: int | None = None

@@ -61,6 +61,7 @@ def new_task(ghl: GhlCaller, contact: str, **fields: Any) -> Row:
 
 
 def test_a_task_lives_from_creation_to_deletion(ghl: GhlCaller, contact: str) -> None:
+    """GHL 1.5."""
     task = new_task(ghl, contact, body="soon", assignedTo="U1")
     path = f"/contacts/{contact}/tasks/{task['id']}"
     changed = ghl.call("PUT", path, json={"title": "Ring again"})
@@ -82,6 +83,7 @@ def test_a_task_lives_from_creation_to_deletion(ghl: GhlCaller, contact: str) ->
 def test_tasks_have_no_times_of_their_own_below_a_contact(
     ghl: GhlCaller, contact: str
 ) -> None:
+    """GHL 1.5."""
     new_task(ghl, contact)
 
     (row,) = ghl.call("GET", f"/contacts/{contact}/tasks?limit=0").json()["tasks"]
@@ -105,6 +107,7 @@ def test_tasks_have_no_times_of_their_own_below_a_contact(
 def test_a_task_that_lacks_or_exceeds_anything_is_refused_whole(
     ghl: GhlCaller, contact: str, body: Row, words: str
 ) -> None:
+    """GHL 1.5."""
     response = ghl.call("POST", f"/contacts/{contact}/tasks", json=body)
 
     assert response.status_code == 422
@@ -115,6 +118,7 @@ def test_a_task_that_lacks_or_exceeds_anything_is_refused_whole(
 def test_completing_takes_the_flag_and_nothing_else(
     ghl: GhlCaller, contact: str
 ) -> None:
+    """GHL 1.5."""
     path = f"/contacts/{contact}/tasks/{new_task(ghl, contact)['id']}/completed"
 
     assert ghl.call("PUT", path, json={}).status_code == 422
@@ -126,6 +130,7 @@ def test_completing_takes_the_flag_and_nothing_else(
 def test_a_task_is_found_below_its_own_contact_only(
     ghl: GhlCaller, contact: str
 ) -> None:
+    """GHL 1.5."""
     task_id = new_task(ghl, contact)["id"]
     other = ghl.create(email=fresh_email())["id"]
 
@@ -142,6 +147,7 @@ def test_a_task_is_found_below_its_own_contact_only(
 
 
 def test_the_search_shows_every_task_once_in_pages(ghl: GhlCaller) -> None:
+    """GHL 1.5."""
     ids: list[str] = []
     body: Row = {"limit": 30}
     while rows := found(ghl, **body):
@@ -155,6 +161,7 @@ def test_the_search_shows_every_task_once_in_pages(ghl: GhlCaller) -> None:
 def test_the_search_answers_201_without_a_total_and_with_id_and_times(
     ghl: GhlCaller, contact: str
 ) -> None:
+    """GHL 1.5."""
     task = new_task(ghl, contact)
 
     response = search(ghl, contactId=[contact])
@@ -173,6 +180,7 @@ def test_the_search_answers_201_without_a_total_and_with_id_and_times(
 def test_the_search_takes_filters_and_25_rows_at_a_time(
     ghl: GhlCaller, contact: str
 ) -> None:
+    """GHL 1.5."""
     done = new_task(ghl, contact, completed=True, title="Paint the boat")
     mine = new_task(ghl, contact, assignedTo="U7")
 
@@ -213,6 +221,7 @@ def test_the_search_refuses_strange_cursors_and_locations(ghl: GhlCaller) -> Non
 def test_deleted_tasks_may_still_be_shown_by_the_search(
     ghl: GhlCaller, contact: str
 ) -> None:
+    """GHL 1.5."""
     task = new_task(ghl, contact)
     ghl.sandbox.delete_task(task["id"])
 
@@ -229,6 +238,7 @@ def test_deleted_tasks_may_still_be_shown_by_the_search(
 
 
 def test_a_location_wide_read_can_lack_its_scope(ghl: GhlCaller, contact: str) -> None:
+    """GHL 1.5."""
     route = "/locations/:locationId/tasks/search"
     fault = ghl.sandbox.add_fault("scope_missing", vendor="ghl", route=route)
     try:
@@ -246,6 +256,7 @@ def test_a_location_wide_read_can_lack_its_scope(ghl: GhlCaller, contact: str) -
 
 
 def test_a_note_lives_from_creation_to_deletion(ghl: GhlCaller, contact: str) -> None:
+    """GHL 1.6."""
     path = f"/contacts/{contact}/notes"
     made = ghl.call("POST", path, json={"body": "<b>one</b>", "color": "#fff"})
     note = made.json()["note"]
@@ -271,6 +282,7 @@ def test_a_note_lives_from_creation_to_deletion(ghl: GhlCaller, contact: str) ->
 def test_a_note_needs_a_text_and_takes_nothing_unknown(
     ghl: GhlCaller, contact: str, body: Row
 ) -> None:
+    """GHL 1.6."""
     response = ghl.call("POST", f"/contacts/{contact}/notes", json=body)
 
     assert response.status_code == 422
@@ -290,6 +302,7 @@ def test_a_note_needs_a_text_and_takes_nothing_unknown(
 def test_times_are_naive_below_a_contact_and_have_an_offset_in_a_calendar(
     ghl: GhlCaller, contact: str, utc: str, naive: str, offset: str
 ) -> None:
+    """GHL 1.7."""
     made = ghl.sandbox.put_appointment(contactId=contact, startTime=utc, endTime=utc)
 
     (below,) = ghl.call("GET", f"/contacts/{contact}/appointments").json()["events"]
@@ -311,6 +324,7 @@ def test_what_is_no_time_is_shown_as_it_is(ghl: GhlCaller, contact: str) -> None
 
 
 def test_calendars_want_their_version_and_location(ghl: GhlCaller) -> None:
+    """GHL 1.7."""
     query = {"locationId": ghl.location}
     listed = ghl.call("GET", "/calendars/", params=query, headers=CALENDARS)
     other = ghl.call("GET", "/calendars/", params=query)
@@ -324,6 +338,7 @@ def test_calendars_want_their_version_and_location(ghl: GhlCaller) -> None:
 
 
 def test_events_need_a_window_and_an_owner(ghl: GhlCaller, contact: str) -> None:
+    """GHL 1.7."""
     first, second = "2031-03-05T08:00:00.000Z", "2031-03-05T09:00:00.000Z"
     made = [
         ghl.sandbox.put_appointment(

@@ -34,6 +34,7 @@ def rows(mailjet: MailjetCaller, **query: Any) -> list[Row]:
 
 
 def test_entries_are_kept_side_by_side(mailjet: MailjetCaller, name: str) -> None:
+    """Mailjet 3.3."""
     contact_id = mailjet.add()
     first = post(mailjet, ContactID=contact_id, Name=name.upper(), Data="{broken")
     email = mailjet.rows(f"contact/{contact_id}")[0]["Email"]
@@ -56,6 +57,7 @@ def test_entries_are_kept_side_by_side(mailjet: MailjetCaller, name: str) -> Non
 def test_an_entry_needs_a_contact_a_historic_property_and_a_text(
     mailjet: MailjetCaller, name: str
 ) -> None:
+    """Mailjet 3.3."""
     contact_id = mailjet.add()
     whole = {"ContactID": contact_id, "Name": name, "Data": "x"}
 
@@ -74,6 +76,7 @@ def test_an_entry_needs_a_contact_a_historic_property_and_a_text(
 def test_entries_are_filtered_by_time_name_and_being_last(
     mailjet: MailjetCaller, name: str
 ) -> None:
+    """Mailjet 3.3."""
     sandbox, contact_id, other = mailjet.sandbox, mailjet.add(), mailjet.add()
     early, late = "2026-10-01T08:00:00Z", "2026-10-01T08:00:01Z"
     for owner, at in ((contact_id, early), (other, early), (contact_id, late)):
@@ -97,6 +100,7 @@ def test_entries_are_filtered_by_time_name_and_being_last(
 def test_an_account_may_have_no_historic_namespace(
     mailjet: MailjetCaller, name: str
 ) -> None:
+    """Mailjet 3.3."""
     contact_id = mailjet.add()
     body = {"Name": f"h{uuid4().hex}", "Datatype": "str"}
     mailjet.sandbox.settings(historic_namespace=False)

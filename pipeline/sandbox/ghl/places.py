@@ -2,7 +2,7 @@
 
 from pipeline.sandbox.ghl.errors import unprocessable
 from pipeline.sandbox.ghl.listings import number
-from pipeline.sandbox.ghl.location import LOCATION_ID, TIMEZONE, Location
+from pipeline.sandbox.ghl.location import LOCATION_ID, Location
 from pipeline.sandbox.wire import Answer, Call, Routes
 
 routes: Routes[Location] = Routes()
@@ -21,7 +21,7 @@ def get_location(location: Location, call: Call) -> Answer:
                 "email": "hello@lighthouse.example",
                 "city": "Lisboa",
                 "country": "PT",
-                "timezone": TIMEZONE,
+                "timezone": location.settings.timezone,
                 "settings": {
                     "allowDuplicateContact": location.settings.allow_duplicates,
                     "allowDuplicateOpportunity": False,

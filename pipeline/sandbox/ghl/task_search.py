@@ -81,7 +81,7 @@ def _fits(location: Location, row: Row, body: Row) -> bool:
         contact = location.book.rows.get(row["contactId"], {})
         if contact.get("businessId") != business_id:
             return False
-    return str(body.get("query", "")).lower() in row["title"].lower()
+    return str(body.get("query", "")).lower() in str(row["title"] or "").lower()
 
 
 def _found(location: Location, row: Row) -> Row:
