@@ -91,7 +91,9 @@ def test_flower_shows_and_changes_nothing(
 ) -> None:
     login = flower.made_up_login
     assert login is not None
-    running.until(lambda: flower.get("/api/workers", login).json(), "a worker is seen")
+    # Flower asks once, which may be before the worker is there, unless told to again.
+    workers = "/api/workers?refresh=1"
+    running.until(lambda: flower.get(workers, login).json(), "a worker is seen")
     (worker,) = flower.get("/api/workers", login).json()
 
     answers = [
