@@ -1,5 +1,6 @@
 """Make and join all objects; the only place that does."""
 
+import time
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -12,10 +13,13 @@ from pipeline.config import Connection, Settings
 from pipeline.errors import ConfigError
 from pipeline.ghl.client import HEADERS as GHL_HEADERS
 from pipeline.ghl.client import GhlClient
+from pipeline.html_text import plain_text
 from pipeline.mailjet.client import MailjetClient
 from pipeline.permit import Lane, Permit
 from pipeline.session import ApiSession
+from pipeline.store.activities import ActivityStore
 from pipeline.store.bucket import Bucket
+from pipeline.store.feed import FeedStore
 from pipeline.store.health import Health
 from pipeline.store.ledger import LEASE_SECONDS, Ledger
 from pipeline.store.memory import LeasedMemory
@@ -26,9 +30,11 @@ from pipeline.store.records import Opened
 from pipeline.store.seen import SubscriberPages
 from pipeline.store.setup import SetupRecord, SetupStore
 from pipeline.store.state import bucket_key
+from pipeline.sync.aggregates import NoteText
 from pipeline.sync.mapping import FieldMap
-from pipeline.sync.ports import Policy
+from pipeline.sync.ports import Carrying, Policy
 from pipeline.sync.snapshot import Fingerprint
+from pipeline.time_zone import zone_of
 from pipeline.transport import connections
 
 
@@ -44,6 +50,8 @@ class Kit:
     setup: SetupStore
     optouts: OptOuts
     presence: Presence
+    activities: ActivityStore
+    feed: FeedStore
     ghl_bucket: Bucket
     mailjet_bucket: Bucket
     ghl_session: ApiSession
@@ -60,7 +68,9 @@ class Kit:
 
     def memory(self, opened: Opened) -> LeasedMemory:
         read_only = self.settings.read_only
-        return LeasedMemory(self.redis, self.ledger, opened, read_only=read_only)
+        return LeasedMemory(
+            self.redis, self.ledger, self.feed, opened, read_only=read_only
+        )
 
     @property
     def field_map(self) -> FieldMap:
@@ -68,6 +78,7 @@ class Kit:
             location_id=self.connection.ghl_location_id,
             tag_lists=self.connection.tag_lists,
             confirmation_tag=self.connection.confirmation_tag,
+            note_excerpt=self.connection.note_excerpt,
         )
 
     def policy(self, record: SetupRecord) -> Policy:
@@ -76,14 +87,37 @@ class Kit:
             list_id=record.list_id,
             field_map=replace(self.field_map, list_id=record.list_id),
             fingerprint=Fingerprint(record.key),
+            carrying=self._carrying(record),
             exclude_opted_out=self.connection.exclude_opted_out,
             optout_scope_account=self.settings.optout_scope_account,
             details_always=self.settings.details_always,
         )
 
+    def _carrying(self, record: SetupRecord) -> Carrying:
+        connection = self.connection
+        return Carrying(
+            now_ms=round(time.time() * 1000),
+            zone=zone_of(record.timezone),
+            note_text=NoteText(
+                plain_text,
+                connection.note_length,
+                excerpt=connection.note_excerpt,
+                bodies=connection.note_bodies,
+            ),
+            notes_tag=connection.notes_tag,
+            task_due_days=connection.task_due_days,
+            task_assignee=connection.task_assignee,
+            historic=record.historic,
+            backfill=record.backfill,
+            sweeps_tasks=record.task_search,
+            sweeps_appointments=record.calendars,
+        )
+
     def subscriber_pages(self, record: SetupRecord) -> SubscriberPages:
         policy = self.policy(record)
-        return SubscriberPages(self.redis, self.connection.name, policy)
+        return SubscriberPages(
+            self.redis, self.connection.name, policy, is_new=self.ledger.is_new()
+        )
 
     def record(self) -> SetupRecord | None:
         """The setup record, None before the first setup.
@@ -165,6 +199,8 @@ def _kit(
         setup=SetupStore(redis, connection.name),
         optouts=OptOuts(redis, connection.name),
         presence=Presence(redis, connection.name),
+        activities=ActivityStore(redis, connection.name),
+        feed=FeedStore(redis, connection.name),
         ghl_bucket=ghl_bucket,
         mailjet_bucket=mailjet_bucket,
         ghl_session=ApiSession(

@@ -1,48 +1,27 @@
 """`check`: is everything there that the connection needs, and how to mend it if not."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Iterator
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from pipeline.bootstrap import Kit, Pipeline
+from pipeline.check_ghl import check_ghl
 from pipeline.errors import (
     BudgetSpent,
     ConfigError,
     NotFound,
     PipelineError,
     RateLimited,
-    Unauthorized,
 )
-from pipeline.ghl.client import GhlClient
+from pipeline.findings import Finding, Level
 from pipeline.mailjet.client import MailjetClient
+from pipeline.mailjet.records import Property
 from pipeline.permit import Lane, Permit
+from pipeline.properties import historic_in_place, lost_without, missing_static
 from pipeline.retry import Cause, trouble
-from pipeline.setup import lost_without_search, missing_properties
 from pipeline.store.health import Pause
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    FAILURE = "failure"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at.
-
-    Args:
-        what: what was found, one line.
-        mend: what to do about it; empty when nothing is to be done.
-    """
-
-    level: Level
-    what: str
-    mend: str = ""
-
+from pipeline.store.setup import SetupRecord
 
 AND_RESTART = "after a change restart worker and Beat; it then resumes by itself"
 REMEDIES = {
@@ -60,6 +39,7 @@ REMEDIES = {
     ("mailjet", Cause.PROPERTY): "run `ghl-mailjet setup`; it then resumes by itself",
     ("mailjet", Cause.BASE_URL): f"check MAILJET_BASE_URL; {AND_RESTART}",
 }
+RUN_SETUP = "run `ghl-mailjet setup`"
 ACCEPT_DELETIONS = "if they were deleted: ghl-mailjet resync --accept-deletions"
 WAIT = "nothing: it resumes by itself, and no contact's attempt is counted meanwhile"
 
@@ -82,8 +62,16 @@ def probe(kit: Kit) -> None:
     if record is not None:
         for list_id in kit.policy(record).managed_lists:
             mailjet.get_list(list_id)
-    if missing := list(missing_properties(mailjet)):
+    known = mailjet.list_properties()
+    missing = missing_static(known, kit.field_map) + _gone(record, known)
+    if missing:
         raise ConfigError([f"Mailjet lacks properties: {', '.join(missing)}"])
+
+
+def _gone(record: SetupRecord | None, known: Iterable[Property]) -> list[str]:
+    """Historic properties that `setup` found or made, and that are there no more."""
+    promised = record.historic if record else frozenset()
+    return sorted(promised - historic_in_place(known))
 
 
 def look_again(kit: Kit) -> str:
@@ -102,7 +90,7 @@ def look_again(kit: Kit) -> str:
 def check(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
     """Look at Redis, both accounts, and the connection's own state."""
     yield from _redis(pipeline.redis)
-    yield from _ghl(kit)
+    yield from check_ghl(kit)
     yield from _mailjet(kit)
     yield from _ours(pipeline, kit)
 
@@ -124,61 +112,6 @@ def _redis(redis: "Redis") -> Iterator[Finding]:
         yield Finding(Level.FAILURE, f"Redis may evict keys ({policy})", mend)
 
 
-def _ghl(kit: Kit) -> Iterator[Finding]:
-    ghl = kit.ghl(Permit(Lane.LIVE))
-    mend = (
-        "GHL: Settings > Private Integrations; check token, scopes and GHL_LOCATION_ID"
-    )
-    try:
-        page = ghl.list_contacts(None)
-    except PipelineError as error:
-        yield Finding(Level.FAILURE, f"GHL contacts: {error}", mend)
-        return
-    yield Finding(Level.OK, f"GHL contacts: {page.total or len(page.contacts)} found")
-    scopes: tuple[tuple[str, Callable[[], object], str], ...] = (
-        ("locations.readonly", ghl.get_location, "name and time zone stay unknown"),
-        ("businesses.readonly", lambda: ghl.list_businesses(0), "no run by business"),
-        ("locations/tags.readonly", ghl.list_tags, "tags cannot be checked"),
-        (
-            "locations/customFields.readonly",
-            ghl.list_custom_fields,
-            "custom fields cannot be mapped",
-        ),
-    )
-    for scope, call, without in scopes:
-        try:
-            call()
-        except Unauthorized:
-            mend = f"add the scope to the token, or live without: {without}"
-            yield Finding(Level.WARNING, f"GHL scope {scope}: missing", mend)
-        except PipelineError as error:
-            yield Finding(Level.WARNING, f"GHL {scope}: {error}")
-        else:
-            yield Finding(Level.OK, f"GHL scope {scope}")
-    for business_id in kit.connection.ghl_business_ids:
-        if business_id != "*":
-            yield from _business(ghl, business_id)
-    try:
-        lost = lost_without_search(ghl)
-    except PipelineError as error:
-        yield Finding(Level.WARNING, f"GHL search: {error}")
-        return
-    if lost:
-        yield Finding(Level.WARNING, f"GHL search {lost}", "or live with that")
-    else:
-        yield Finding(Level.OK, "GHL search finds opted-out contacts")
-
-
-def _business(ghl: GhlClient, business_id: str) -> Iterator[Finding]:
-    try:
-        ghl.business_contacts(business_id, 0)
-    except NotFound:
-        what = f"GHL business {business_id}: unknown"
-        yield Finding(Level.WARNING, what, "correct GHL_BUSINESS_IDS")
-    except PipelineError as error:
-        yield Finding(Level.WARNING, f"GHL business {business_id}: {error}")
-
-
 def _mailjet(kit: Kit) -> Iterator[Finding]:
     mailjet = kit.mailjet(Permit(Lane.LIVE))
     try:
@@ -198,7 +131,8 @@ def _mailjet(kit: Kit) -> Iterator[Finding]:
     for tag, tag_list in kit.connection.tag_lists.items():
         yield _list(mailjet, tag_list, f"correct the list of {tag!r} in SYNC_TAG_LISTS")
     try:
-        missing = list(missing_properties(mailjet))
+        known = mailjet.list_properties()
+        missing = missing_static(known, kit.field_map)
     except ConfigError as error:
         for problem in error.problems:
             yield Finding(Level.FAILURE, problem)
@@ -207,10 +141,22 @@ def _mailjet(kit: Kit) -> Iterator[Finding]:
         yield Finding(Level.FAILURE, f"Mailjet properties: {error}")
         return
     if missing:
-        mend = "run `ghl-mailjet setup`"
-        yield Finding(Level.FAILURE, f"Mailjet lacks {len(missing)} properties", mend)
+        what = f"Mailjet lacks {len(missing)} properties"
+        yield Finding(Level.FAILURE, what, RUN_SETUP)
     else:
         yield Finding(Level.OK, "Mailjet properties")
+    yield _historic(record, known)
+
+
+def _historic(record: SetupRecord | None, known: Iterable[Property]) -> Finding:
+    if gone := _gone(record, known):
+        what = f"Mailjet lacks historic properties {', '.join(gone)}"
+        return Finding(Level.FAILURE, what, RUN_SETUP)
+    if lost := lost_without(historic_in_place(known)):
+        what = f"Mailjet lacks historic properties: {lost}"
+        mend = f"{RUN_SETUP}, which makes them where the account has such; or live"
+        return Finding(Level.WARNING, what, f"{mend} without")
+    return Finding(Level.OK, "Mailjet historic properties")
 
 
 def _list(mailjet: MailjetClient, list_id: int, how: str) -> Finding:
@@ -224,7 +170,7 @@ def _list(mailjet: MailjetClient, list_id: int, how: str) -> Finding:
 
 def _ours(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
     if kit.setup.read() is None:
-        yield Finding(Level.FAILURE, "not set up", "run `ghl-mailjet setup`")
+        yield Finding(Level.FAILURE, "not set up", RUN_SETUP)
     else:
         yield Finding(Level.OK, "set up")
     if held := kit.presence.held():

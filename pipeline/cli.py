@@ -22,9 +22,11 @@ from pipeline.bootstrap import Kit, Pipeline, build
 from pipeline.config import from_env
 from pipeline.demo import demo
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.findings import Level
 from pipeline.permit import Lane, Permit
 from pipeline.sandbox.command import sandbox
 from pipeline.store import dead_letters as letters_
+from pipeline.sync.around import Kind
 from pipeline.sync.case import Outcome
 
 P = ParamSpec("P")
@@ -98,18 +100,23 @@ def check(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
             terminal.show_finding(finding)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
-    if any(finding.level is checks.Level.FAILURE for finding in findings):
+    if any(finding.level is Level.FAILURE for finding in findings):
         sys.exit(1)
 
 
 @main.command()
+@click.option(
+    "--backfill-history",
+    is_flag=True,
+    help="Add the tasks and notes that there are to Mailjet's history.",
+)
 @with_kit
-def setup(pipeline: Pipeline, kit: Kit) -> None:
+def setup(pipeline: Pipeline, kit: Kit, backfill_history: bool) -> None:
     """Make Mailjet's properties (and list), and read who is opted out.
 
     Safe to repeat; a connection writes nothing before it succeeded.
     """
-    setup_.run(kit, click.echo)
+    setup_.run(kit, click.echo, backfill=backfill_history)
     name = kit.connection.name
     click.echo(f"Connection {name!r} is set up. Next: ghl-mailjet resync --watch")
 
@@ -125,6 +132,8 @@ def sync(pipeline: Pipeline, kit: Kit, contact_id: str) -> None:
     if kit.record() is None:
         raise ConfigError(["not set up: run `ghl-mailjet setup` first"])
     known = kit.presence.remembers(contact_id)
+    # Whoever asks for one contact wants to see all of it, now.
+    kit.ledger.point_at([contact_id], "".join(Kind))
     deadline = time.monotonic() + SYNC_SECONDS
     while True:
         lease = kit.ledger.take(contact_id, Lane.LIVE)

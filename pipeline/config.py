@@ -41,6 +41,13 @@ class Connection:
     tag_lists: Mapping[str, int]
     confirmation_tag: str
     exclude_opted_out: bool
+    note_bodies: bool
+    note_excerpt: bool
+    note_length: int
+    notes_tag: str
+    notes_sweep_days: int
+    task_due_days: int
+    task_assignee: str
 
     @property
     def calls_per_second(self) -> float:
@@ -100,6 +107,13 @@ CONNECTION_VARIABLES = {
     "tag_lists": "SYNC_TAG_LISTS",
     "confirmation_tag": "SYNC_CONFIRMATION_TAG",
     "exclude_opted_out": "SYNC_EXCLUDE_OPTED_OUT",
+    "note_bodies": "SYNC_NOTE_BODIES",
+    "note_excerpt": "SYNC_NOTE_EXCERPT",
+    "note_length": "SYNC_NOTE_LENGTH",
+    "notes_tag": "SYNC_NOTES_TAG",
+    "notes_sweep_days": "SYNC_NOTES_SWEEP_DAYS",
+    "task_due_days": "SYNC_TASK_DUE_DAYS",
+    "task_assignee": "SYNC_TASK_ASSIGNEE",
 }
 CONNECTIONS_FILE_VARIABLE = "SYNC_CONNECTIONS_FILE"
 SECRET_FIELDS = ("ghl_token", "mailjet_api_key", "mailjet_secret_key")

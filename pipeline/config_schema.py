@@ -167,6 +167,19 @@ class ConnectionSchema(Schema):
     tag_lists = TagListsField(load_default=dict)
     confirmation_tag = TagField(load_default="")
     exclude_opted_out = fields.Boolean(load_default=True)
+    note_bodies = fields.Boolean(load_default=False)
+    note_excerpt = fields.Boolean(load_default=False)
+    note_length = fields.Integer(
+        load_default=500, validate=validate.Range(min=20, max=10_000)
+    )
+    notes_tag = TagField(load_default="")
+    notes_sweep_days = fields.Integer(
+        load_default=7, validate=validate.Range(min=1, max=365)
+    )
+    task_due_days = fields.Integer(
+        load_default=1, validate=validate.Range(min=0, max=365)
+    )
+    task_assignee = fields.String(load_default="")
 
     @validates_schema
     def _lists_of_their_own(self, data: dict[str, Any], **kw: Any) -> None:

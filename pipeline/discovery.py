@@ -8,9 +8,12 @@ repeats a page and never skips one.
 2. `unsubscribed`  who unsubscribed in Mailjet, any list
 3. `subscribers`   whom those ids stand for, and who is excluded
 4. `properties`    Mailjet's side of everybody, compared with what we remember
-5. `listing`       GHL's contacts, 100 a page, with whole rows from search, 500 a page
-6. `businesses`    contacts by business, where businesses are named
-7. `missing`       whom we remember and nobody listed: deleted, once a GET confirms it
+5. `tasks`         all tasks of the location, 500 a page
+6. `appointments`  all appointments, a calendar at a time
+7. `notes`         whose turn it is to have their notes read
+8. `listing`       GHL's contacts, 100 a page, with whole rows from search, 500 a page
+9. `businesses`    contacts by business, where businesses are named
+10. `missing`      whom we remember and nobody listed: deleted, once a GET confirms it
 """
 
 import logging
@@ -19,17 +22,21 @@ from collections.abc import Callable
 
 from pipeline.bootstrap import Kit
 from pipeline.errors import NotFound, PermanentError, ScopeMissing
+from pipeline.feed import Feed
 from pipeline.ghl.client import GhlClient
 from pipeline.ghl.records import ListCursor
 from pipeline.mailjet.client import MailjetClient
 from pipeline.paging import Cursor, Found, paged
 from pipeline.permit import Lane, Permit
-from pipeline.preferences import Preferences, is_dead_token
+from pipeline.preferences import Preferences, is_dead_token, stops_everything
 from pipeline.store.setup import SetupRecord
+from pipeline.sweeps import Sweeps
 
 logger = logging.getLogger(__name__)
 
 MISSING_PER_PAGE = 1000
+CROSSINGS_AT_MOST = 100
+"""Times a thousand contacts; the rest comes a minute later."""
 OVERLAP_MS = 120_000
 """Search shows a change only seconds after it (GHL, Contacts Search API, 2026-11)."""
 
@@ -44,9 +51,13 @@ class Discovery:
         self._ghl: GhlClient = kit.ghl(permit)
         self._mailjet: MailjetClient = kit.mailjet(permit)
         self.preferences = Preferences(kit, record, lane)
+        # Few calls, for what somebody did a moment ago: not behind a resync.
+        self._feed = Feed(kit, record, Lane.LIVE)
+        self._sweeps = Sweeps(kit, record, Lane.LIVE)
         self._stages: dict[str, Callable[[Cursor], Found]] = {
             **self.preferences.stages,
             "properties": self._properties,
+            **Sweeps(kit, record, lane).stages,
             "listing": self._listing,
             "businesses": self._businesses,
             "missing": self._missing,
@@ -60,7 +71,7 @@ class Discovery:
         page = self._mailjet.list_contact_data(cursor.get("offset", 0))
         self._kit.subscriber_pages(self._record).compare(page.subscribers)
         ids = [subscriber.contact_id for subscriber in page.subscribers]
-        return paged(cursor, ids, page.next_offset, {"stage": "listing"})
+        return paged(cursor, ids, page.next_offset, {"stage": "tasks"})
 
     def _listing(self, cursor: Cursor) -> Found:
         """List; and take whole rows once the listing has reached where rows end."""
@@ -156,6 +167,19 @@ class Discovery:
             if page.next is None:
                 return marked
             after = page.next
+
+    def activities(self) -> None:
+        """Between runs: what fell due, what was written in Mailjet, what changed."""
+        for _ in range(CROSSINGS_AT_MOST):
+            if not self._kit.ledger.cross():
+                break
+        for part in (*self._feed.parts, *self._sweeps.parts):
+            try:
+                part()
+            except PermanentError as error:
+                if stops_everything(error):
+                    raise
+                logger.warning("left out until the next time: %s", error)
 
 
 def _position(cursor: Cursor) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from pipeline.bootstrap import Kit
-from pipeline.errors import PermanentError, ScopeMissing
+from pipeline.errors import PermanentError, Reach, ScopeMissing
 from pipeline.paging import Cursor, Found, paged
 from pipeline.permit import Lane, Permit
 from pipeline.store.setup import SetupRecord
@@ -121,6 +121,11 @@ class Preferences:
 def _reader(cursor: Cursor) -> str:
     """The name of the set that is being filled; a new one where reading begins."""
     return cursor.get("reader") or uuid4().hex[:8]
+
+
+def stops_everything(error: PermanentError) -> bool:
+    """Whether the refusal was of the connection, and not of one thing to read."""
+    return error.reach is Reach.CONNECTION and not isinstance(error, ScopeMissing)
 
 
 def is_dead_token(error: PermanentError) -> bool:

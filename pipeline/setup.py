@@ -5,23 +5,41 @@ succeeded once, a connection writes nothing.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from pipeline.bootstrap import Kit
-from pipeline.errors import ConfigError, NotFound, PermanentError, ScopeMissing
+from pipeline.errors import ConfigError, NotFound
 from pipeline.ghl.client import GhlClient
-from pipeline.ghl.records import Location
 from pipeline.mailjet.client import MailjetClient
+from pipeline.offers import (
+    DAY_MS,
+    find_location,
+    lost_without_calendars,
+    lost_without_search,
+    lost_without_task_search,
+)
 from pipeline.permit import Lane, Permit
-from pipeline.preferences import OPTOUT_FILTER, Preferences, is_dead_token
+from pipeline.preferences import Preferences
+from pipeline.properties import Tell, make_historic, make_static, missing_static
 from pipeline.store.setup import SetupRecord
-from pipeline.sync.mapping import CONTACT_ID, properties
+from pipeline.sync.history import NOTE_HISTORY, TASK_HISTORY
+from pipeline.sync.mapping import CONTACT_ID
+from pipeline.time_zone import zone_of
 
-Tell = Callable[[str], None]
+BACKFILL_READS = 5
+"""For each contact: its tasks, notes and appointments in GHL, two histories in
+Mailjet."""
+AT_ONCE = "are read for the whole location at once"
 
 
-def run(kit: Kit, tell: Tell = lambda line: None) -> SetupRecord:
+def run(
+    kit: Kit, tell: Tell = lambda line: None, *, backfill: bool = False
+) -> SetupRecord:
     """Set the connection up, telling each step in one line.
+
+    Args:
+        backfill: from the next full run on, Mailjet's history gets what was there
+            before as well; a later setup does not take that back.
 
     Raises:
         ConfigError: something has to be mended by hand; says what.
@@ -30,23 +48,24 @@ def run(kit: Kit, tell: Tell = lambda line: None) -> SetupRecord:
     """
     permit = Permit(Lane.LIVE)
     ghl, mailjet = kit.ghl(permit), kit.mailjet(permit)
-    total = ghl.list_contacts(None).total
-    location = find_location(ghl)
-    tell(f"GHL location {location.name or location.id}: {_count(total)} contacts")
-    lost = lost_without_search(ghl)
-    tell(f"GHL search {lost or 'finds opted-out contacts'}")
+    offered = _look_at_ghl(ghl, tell)
     list_id = _list(kit, mailjet, tell)
-    for name in missing_properties(mailjet):
-        mailjet.create_property(name, properties()[name], "static")
-        tell(f"Mailjet property {name}: created")
-    tell(f"Mailjet properties: {len(properties())} in place")
+    make_static(mailjet, kit.field_map, tell)
+    historic = make_historic(mailjet, tell)
+    if backfill:
+        _tell_backfill(historic, offered.contacts, tell)
+    before = kit.setup.read()
     record = SetupRecord(
         key=kit.setup.fingerprint_key(),
         list_id=list_id,
-        location_name=location.name,
-        timezone=location.timezone,
-        optout_filter=not lost,
-        done_ms=round(time.time() * 1000),
+        location_name=offered.location_name,
+        timezone=offered.timezone,
+        optout_filter=offered.optout_filter,
+        done_ms=_now_ms(),
+        task_search=offered.task_search,
+        calendars=offered.calendars,
+        historic=historic,
+        backfill=backfill or (before is not None and before.backfill),
     )
     preferences = Preferences(kit, record, Lane.LIVE)
     if record.optout_filter:
@@ -54,6 +73,7 @@ def run(kit: Kit, tell: Tell = lambda line: None) -> SetupRecord:
     preferences.read_mailjet_optouts()
     in_ghl, in_mailjet = kit.optouts.counts()
     tell(f"Opted out: {in_ghl} contacts in GHL, {in_mailjet} addresses in Mailjet")
+    kit.feed.begin(record.done_ms)
     kit.setup.save(record)
     return record
 
@@ -62,60 +82,74 @@ def restore(kit: Kit) -> bool:
     """Set up again a connection whose state was lost, and only such a one.
 
     Mailjet remembers for us: an account in which all our properties exist was set up
-    before. Anything else waits for the operator.
+    before. Anything else waits for the operator. Not every account has the historic
+    ones, so the others alone decide.
     """
-    mailjet = kit.mailjet(Permit(Lane.LIVE))
-    if CONTACT_ID not in {known.name for known in mailjet.list_properties()}:
+    known = kit.mailjet(Permit(Lane.LIVE)).list_properties()
+    if CONTACT_ID not in {one.name for one in known}:
         return False
-    if any(missing_properties(mailjet)) or kit.settings.read_only:
+    if missing_static(known, kit.field_map) or kit.settings.read_only:
         return False
+    # What was written in Mailjet while nobody looked; what is in GHL already shows by
+    # its reference.
+    kit.feed.begin(_now_ms() - DAY_MS)
     run(kit)
     return True
 
 
-def find_location(ghl: GhlClient) -> Location:
-    """The location; only its id where the token lacks `locations.readonly`."""
-    try:
-        return ghl.get_location()
-    except PermanentError:
-        return Location(ghl.location_id, "", "UTC", None)
+@dataclass(frozen=True)
+class _Offered:
+    """What GHL has for us; `contacts` is None where it tells no total."""
+
+    contacts: int | None
+    location_name: str
+    timezone: str
+    optout_filter: bool
+    task_search: bool
+    calendars: bool
 
 
-def lost_without_search(ghl: GhlClient) -> str:
-    """What search cannot do and what that costs; "" where it finds who opted out.
+def _look_at_ghl(ghl: GhlClient, tell: Tell) -> _Offered:
+    total = ghl.list_contacts(None).total
+    location = find_location(ghl)
+    tell(f"GHL location {location.name or location.id}: {_count(total)} contacts")
+    zone = zone_of(location.timezone).key
+    if zone != location.timezone:
+        tell(f"GHL time zone {location.timezone!r} is unknown: {zone} is used")
+    without_search = lost_without_search(ghl)
+    tell(f"GHL search {without_search or 'finds opted-out contacts'}")
+    without_tasks = lost_without_task_search(ghl)
+    tell(f"GHL tasks {without_tasks or AT_ONCE}")
+    without_calendars = lost_without_calendars(ghl)
+    tell(f"GHL appointments {without_calendars or AT_ONCE}")
+    return _Offered(
+        total,
+        location.name,
+        zone,
+        optout_filter=not without_search,
+        task_search=not without_tasks,
+        calendars=not without_calendars,
+    )
 
-    Older accounts do not know its filter, and a token may lack its scope.
-    """
-    try:
-        ghl.search_contacts(filters=OPTOUT_FILTER, page_limit=1)
-    except ScopeMissing:
-        return (
-            "is refused to this token: each contact will be read singly, and changes "
-            "in GHL show at the next full run"
+
+def _tell_backfill(historic: frozenset[str], total: int | None, tell: Tell) -> None:
+    if not historic & {TASK_HISTORY, NOTE_HISTORY}:
+        raise ConfigError(
+            [
+                "--backfill-history: this Mailjet account has no historic properties "
+                "ghl_task and ghl_note to fill; run `ghl-mailjet setup` without it"
+            ]
         )
-    except PermanentError as error:
-        if is_dead_token(error):
-            raise
-        return "cannot find opted-out contacts: each contact will be read singly"
-    return ""
+    reads = _count(None if total is None else BACKFILL_READS * total)
+    tell(
+        "Backfill: the next full run adds the tasks and notes that there are to "
+        f"Mailjet's history; that takes up to {reads} calls to read them ("
+        f"{BACKFILL_READS} for each contact) and one call for each task and note"
+    )
 
 
-def missing_properties(mailjet: MailjetClient) -> Iterator[str]:
-    """Properties that have yet to be created.
-
-    Raises:
-        ConfigError: some exist with another datatype.
-    """
-    existing = {known.name: known.datatype for known in mailjet.list_properties()}
-    wrong = [
-        f"Mailjet property {name!r}: is of type {existing[name]}, must be {datatype}; "
-        "rename or delete it in Mailjet (Contacts > Contact properties)"
-        for name, datatype in properties().items()
-        if existing.get(name, datatype) != datatype
-    ]
-    if wrong:
-        raise ConfigError(wrong)
-    return (name for name in properties() if name not in existing)
+def _now_ms() -> int:
+    return round(time.time() * 1000)
 
 
 def _list(kit: Kit, mailjet: MailjetClient, tell: Tell) -> int:

@@ -11,8 +11,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.check import ACCEPT_DELETIONS, Finding, Level, remedy
+from pipeline.check import ACCEPT_DELETIONS, remedy
 from pipeline.errors import ConfigError
+from pipeline.findings import Finding, Level
 from pipeline.store import dead_letters
 from pipeline.store.dead_letters import DeadLetter
 from pipeline.store.records import Run

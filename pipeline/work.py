@@ -1,5 +1,6 @@
 """One lease, from opening it to its end, whatever happens in between."""
 
+import logging
 import random
 import time
 
@@ -14,13 +15,15 @@ from pipeline.errors import (
     Reach,
     ReadOnly,
 )
-from pipeline.permit import Lease, Permit
+from pipeline.permit import Lane, Permit
 from pipeline.retry import GiveUp, PauseConnection, TryAgain, decide, trouble
 from pipeline.store.dead_letters import DeadLetter
 from pipeline.store.ledger import AddressHeld
-from pipeline.store.memory import LeasedMemory
 from pipeline.store.records import Opened
+from pipeline.sync import around
 from pipeline.sync.reconcile import sync_contact
+
+logger = logging.getLogger(__name__)
 
 HELD_SECONDS = 1.0
 """Another contact with the same address is being written; that takes about as long."""
@@ -46,7 +49,7 @@ def run_lease(kit: Kit, ghl_id: str, token: int, owner: str = "") -> str:
     lease = opened.lease
     permit = Permit(lease.lane, lease)
     try:
-        return _sync(kit, permit, lease, kit.memory(opened))
+        return _sync(kit, permit, opened)
     except AddressHeld:
         kit.ledger.give_back(lease, HELD_SECONDS * random.random())  # noqa: S311
         return "address held"
@@ -66,7 +69,8 @@ def run_lease(kit: Kit, ghl_id: str, token: int, owner: str = "") -> str:
         raise
 
 
-def _sync(kit: Kit, permit: Permit, lease: Lease, memory: LeasedMemory) -> str:
+def _sync(kit: Kit, permit: Permit, opened: Opened) -> str:
+    lease, memory = opened.lease, kit.memory(opened)
     record = kit.record()
     if record is None:
         kit.ledger.give_back(lease, NOT_SET_UP_SECONDS)
@@ -78,15 +82,26 @@ def _sync(kit: Kit, permit: Permit, lease: Lease, memory: LeasedMemory) -> str:
     except ReadOnly:
         kit.ledger.skip(lease, NOT_WRITTEN, answered=permit.answered)
         return NOT_WRITTEN
+    for reason in result.left_alone:
+        logger.warning("contact %s, left alone: %s", lease.ghl_id, reason)
+    if opened.unsettled and not result.looked:
+        kit.ledger.point_at([lease.ghl_id], around.DOUBT)
+    if result.again:
+        kit.ledger.point_at([lease.ghl_id], result.again, Lane.LIVE)
     settled = kit.ledger.settle(
         lease,
         result.outcome,
         result.snapshot,
         old_address=old_address,
         answered=permit.answered,
+        touched=opened.touched if result.looked else b"",
+        crossings=result.crossings,
         wake=result.wake,
     )
-    return str(result.outcome) if settled else "lease lost"
+    if not settled:
+        return "lease lost"
+    kit.feed.handled(lease.ghl_id, result.answered)
+    return str(result.outcome)
 
 
 def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> str:

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from pipeline.html_text import plain_text
+from pipeline.sync.aggregates import NoteText
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, ListAction, Subscriber
 from pipeline.sync.diff import Action, Inheritance, Sides, plan
+from pipeline.sync.history import HISTORIC
 from pipeline.sync.mapping import FieldMap
-from pipeline.sync.ports import Policy
+from pipeline.sync.ports import Carrying, Policy
 from pipeline.sync.snapshot import Fingerprint, Snapshot
 from pipeline.sync.writer import Writer, remember
-from tests.tiny_vendors import TinyGhl, TinyMailjet
+from tests.tiny_vendors import NOW_MS, TinyGhl, TinyMailjet
 
 EMAIL = "ann@example.com"
 MAIN_LIST = 10
@@ -44,8 +48,20 @@ def make_policy(**fields: Any) -> Policy:
         "list_id": MAIN_LIST,
         "field_map": make_field_map(),
         "fingerprint": Fingerprint(KEY),
+        "carrying": make_carrying(),
     }
     return Policy(**{**defaults, **fields})
+
+
+def make_carrying(**fields: Any) -> Carrying:
+    """On an account with everything; note bodies stay in GHL."""
+    defaults = {
+        "now_ms": NOW_MS,
+        "zone": ZoneInfo("Europe/Lisbon"),
+        "note_text": NoteText(plain_text, 500),
+        "historic": frozenset(HISTORIC),
+    }
+    return Carrying(**{**defaults, **fields})
 
 
 def make_snapshot(**fields: Any) -> Snapshot:

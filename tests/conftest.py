@@ -26,6 +26,8 @@ PLAIN_SETTINGS = {
     "tags_bump_date_updated": True,
     "search_rows_carry_dnd": True,
     "values_rewritten": None,
+    "historic_namespace": True,
+    "timezone": "Europe/Lisbon",
 }
 
 

@@ -3,6 +3,8 @@
 Waiting is done by moving times in Redis, never by sleeping.
 """
 
+import json
+import re
 from collections import Counter
 from types import TracebackType
 from typing import Self
@@ -24,6 +26,8 @@ from tests.valkey import Valkey
 
 MAX_OUT = 10
 WAITING = ("todo:consent", "todo:live", "todo:bulk")
+LOOKS = re.compile("/contacts/:contactId/(tasks|notes|appointments)")
+AROUND = re.compile("ghl_.*(task|note|appointment).*")
 FULL_ROW = {
     "firstName": "Ana",
     "lastName": "Simões",
@@ -155,8 +159,35 @@ class Driver:
         return [
             f"{call['vendor']} {call['method']} {call['route']}"
             for call in self.sandbox.log()
-            if call["method"] != "GET" and call["route"] != "/contacts/search"
+            if call["method"] != "GET" and not call["route"].endswith("/search")
         ]
+
+    def looks(self) -> Counter[str]:
+        """How often tasks, notes and appointments of a contact were read singly."""
+        return Counter(
+            found[1]
+            for call in self.sandbox.log("ghl")
+            if call["method"] == "GET" and (found := LOOKS.fullmatch(call["route"]))
+        )
+
+    def around(self, email: str) -> Row:
+        """What Mailjet holds of tasks, notes and appointments."""
+        held = self.subscriber(email)["properties"].items()
+        return {name: value for name, value in held if AROUND.fullmatch(name)}
+
+    def told(self, email: str, name: str) -> list[Row]:
+        """What Mailjet's history tells under a name of ours, oldest first."""
+        contact_id = self.subscriber(email)["id"]
+        return [
+            json.loads(entry["Data"])
+            for entry in self.sandbox.history()
+            if (entry["ContactID"], entry["Name"]) == (contact_id, name)
+        ]
+
+    def look(self, ghl_id: str, kinds: str) -> str:
+        """Sync one contact of which somebody named these kinds of activities."""
+        self.ledger.point_at([ghl_id], kinds)
+        return self.sync(ghl_id)
 
     def calls(self, method: str, route: str) -> int:
         """How many calls there were."""

@@ -4,7 +4,7 @@ Each method is one thing that happens; `tests/integration/test_ledger_laws.py` l
 happen to the real ledger as well and compares.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.permit import Lane, Lease
@@ -27,6 +27,8 @@ class Held:
         owner: boot of the worker that opened it, "" before.
         has_run_out: its time is over, and nobody has noticed.
         again: the lane of a change that came meanwhile.
+        pointed: how often somebody had pointed at it when it was opened.
+        touched: what the ledger called that.
     """
 
     lease: Lease
@@ -34,6 +36,8 @@ class Held:
     owner: str = ""
     has_run_out: bool = False
     again: Lane | None = None
+    pointed: int = 0
+    touched: bytes = b""
 
 
 @dataclass
@@ -86,6 +90,14 @@ class LedgerModel:
         self.synced: dict[str, int] = {}
         """The version of each contact that is in its snapshot."""
         self.is_paused = self.is_careful = False
+        self.touched: dict[str, set[str]] = {}
+        """Letters of the kinds of activities to read."""
+        self.pointed = dict.fromkeys(IDS, 0)
+        """How often somebody pointed at something of each contact."""
+        self.crossings: dict[tuple[str, str], bool] = {}
+        """By kind and id, whether the moment has come."""
+        self.swept: set[str] | None = None
+        """Whose tasks the last sweep saw change; None without a sweep."""
         self.run = RunModel()
         self.ended: list[tuple[str, str]] = []
         """Id and end of each run, newest first."""
@@ -103,6 +115,20 @@ class LedgerModel:
         elif higher(self.waiting.get(ghl_id), lane) is not self.waiting.get(ghl_id):
             self.waiting[ghl_id] = lane
             self.later.discard(ghl_id)
+
+    def point_at(self, letters: str, lane: Lane | None, ids: Iterable[str]) -> None:
+        for ghl_id in ids:
+            self.pointed[ghl_id] += 1
+            self.touched.setdefault(ghl_id, set()).update(letters)
+            if lane:
+                self.mark(lane, [ghl_id])
+
+    def cross(self) -> int:
+        due = [member for member, has_come in self.crossings.items() if has_come]
+        for kind, ghl_id in due:
+            del self.crossings[kind, ghl_id]
+            self.point_at(kind, Lane.BULK, [ghl_id])
+        return len(due)
 
     def start(self) -> None:
         self.run = RunModel(self.run.number + 1, "listing")
@@ -174,8 +200,9 @@ class LedgerModel:
         self.later.discard(lease.ghl_id)
         self.leased[lease.ghl_id] = Held(lease, self.versions[lease.ghl_id])
 
-    def open(self, ghl_id: str, owner: str) -> None:
+    def open(self, ghl_id: str, owner: str, touched: bytes) -> None:
         held = self.leased[ghl_id]
+        held.pointed, held.touched = self.pointed[ghl_id], touched
         held.owner, held.has_run_out = owner or held.owner, False
 
     def open_while_paused(self, ghl_id: str) -> None:
@@ -214,8 +241,14 @@ class LedgerModel:
         address: bytes,
         wake: Iterable[str],
         answered: Iterable[str],
+        *,
+        looked: bool,
+        crossings: Mapping[str, bool | None],
     ) -> None:
         held = self._release(ghl_id)
+        if looked and held.touched and held.pointed == self.pointed[ghl_id]:
+            self.touched.pop(ghl_id, None)
+        self._settle_crossings(ghl_id, crossings)
         self.synced[ghl_id] = held.version
         self.addresses[ghl_id] = address
         for counts in (self.attempts, self.expiries):
@@ -229,6 +262,16 @@ class LedgerModel:
         else:
             self.rows.discard(ghl_id)
         self.mark(Lane.LIVE, wake)
+
+    def _settle_crossings(
+        self, ghl_id: str, crossings: Mapping[str, bool | None]
+    ) -> None:
+        for kind, has_come in crossings.items():
+            self.crossings.pop((kind, ghl_id), None)
+            if has_come is not None:
+                self.crossings[kind, ghl_id] = has_come
+            if kind == "t" and self.swept:
+                self.swept.discard(ghl_id)
 
     def skip(self, ghl_id: str, answered: Iterable[str]) -> None:
         held = self._release(ghl_id)

@@ -20,6 +20,8 @@ from pipeline.config import (
 )
 from pipeline.permit import Lane
 from pipeline.store.state import CONNECTION_KEYS, LEDGER_KEYS, PREFIX, PROCESS_KEYS
+from pipeline.sync.history import HISTORIC
+from pipeline.sync.mapping import FieldMap
 from tests.builders import ENVIRON
 from tests.integration import test_identity, test_identity_origins
 
@@ -312,3 +314,28 @@ def test_every_identity_of_the_readme_is_a_test_with_that_outcome() -> None:
 
 def _who_is_who() -> str:
     return text("README.md").partition("### Who is who")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    "name", [*FieldMap("", note_excerpt=True).properties, *HISTORIC]
+)
+def test_every_property_is_told_with_what_is_carried(name: str) -> None:
+    assert f"`{name}`" in _what_is_carried()
+
+
+def test_the_table_of_what_is_carried_is_what_the_pipeline_does() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.carriers"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+
+    told = [line for line in _what_is_carried().splitlines() if line.startswith("|")]
+    assert told == done.stdout.splitlines()
+
+
+def _what_is_carried() -> str:
+    return text("README.md").partition("## What is carried")[2].partition("\n## ")[0]

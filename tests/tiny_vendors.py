@@ -9,12 +9,16 @@ answer of `managecontact` lists all properties as they were stored.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from zoneinfo import ZoneInfo
 
 from pipeline.errors import NotFound, Rejected
+from pipeline.sync.activity import Appointment, HistoryEntry, Listing, Note, Task
 from pipeline.sync.contact import Contact, ListAction, Subscriber
-from pipeline.sync.mapping import properties as our_properties
+from pipeline.sync.mapping import FieldMap
 
 Rewrite = Callable[[str], str]
+DEFINED = FieldMap("", note_excerpt=True).properties
+NOW_MS = 1_795_449_600_000  # 2026-11-23T16:00:00Z
 
 
 def as_it_is(text: str) -> str:
@@ -26,7 +30,7 @@ class Person:
     id: int
     email: str
     name: str = ""
-    properties: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, object] = field(default_factory=dict)
     excluded: bool = False
     unsubscribed: dict[int, bool] = field(default_factory=dict)
 
@@ -44,6 +48,7 @@ class TinyMailjet:
         self.sent: list[tuple[int, str]] = []
         self.written: list[object] = []
         self.writes = 0
+        self.entries: list[HistoryEntry] = []
         self._rewrite = rewrite
         self._ids = count(1)
 
@@ -92,14 +97,13 @@ class TinyMailjet:
     ) -> Subscriber:
         self.writes += 1
         given = dict(properties or {})
-        if not given.keys() <= our_properties().keys():
+        if not given.keys() <= DEFINED.keys():
             raise Rejected("mailjet", "managecontact", 400, "Property not defined")
         person = self._find(email) or self.person(email)
         if name is not None:
             person.name = self._rewrite(name)
         self.written += [*given.values(), *([] if name is None else [name])]
-        stored = {key: self._rewrite(str(value)) for key, value in given.items()}
-        person.properties.update(stored)
+        self._store(person, given)
         self._act(person, list_id, action)
         return Subscriber(person.id, email, person.name, dict(person.properties))
 
@@ -123,8 +127,21 @@ class TinyMailjet:
         self.writes += 1
         person = self._known(contact_id)
         self.written += properties.values()
-        stored = {key: self._rewrite(str(value)) for key, value in properties.items()}
-        person.properties.update(stored)
+        self._store(person, properties)
+
+    def contact_history(self, contact_id: int, name: str) -> list[HistoryEntry]:
+        return [
+            entry
+            for entry in self.entries
+            if (entry.contact_id, entry.name) == (contact_id, name)
+        ]
+
+    def create_history(self, contact_id: int, name: str, data: str) -> HistoryEntry:
+        self.writes += 1
+        self._known(contact_id)
+        entry = HistoryEntry(next(self._ids), contact_id, name, data, NOW_MS)
+        self.entries.append(entry)
+        return entry
 
     def contact_lists(self, contact_id: int) -> Mapping[int, bool]:
         return dict(self._known(contact_id).unsubscribed)
@@ -138,6 +155,15 @@ class TinyMailjet:
         if self._find(id_or_email) is None:
             raise NotFound("mailjet", "GET /contact/:contact", 404)
         return self.read(id_or_email)
+
+    def _store(self, person: Person, given: Mapping[str, object]) -> None:
+        """Numbers stay numbers, and null unassigns."""
+        for name, value in given.items():
+            if value is None:
+                person.properties.pop(name, None)
+            else:
+                text = isinstance(value, str)
+                person.properties[name] = self._rewrite(str(value)) if text else value
 
     def _act(self, person: Person, list_id: int, action: str) -> None:
         self.sent.append((list_id, str(action)))
@@ -168,6 +194,49 @@ class TinyGhl:
     def __init__(self, contacts: Iterable[Contact] = ()) -> None:
         self.contacts = {contact.id: contact for contact in contacts}
         self.tags: dict[str, list[str]] = {}
+        self.tasks: dict[str, list[Task]] = {}
+        self.notes: dict[str, list[Note]] = {}
+        self.appointments: dict[str, list[Appointment]] = {}
+        self.reads: list[str] = []
+        self._ids = count(1)
+
+    def list_tasks(self, contact_id: str) -> Listing[Task]:
+        self.reads.append("tasks")
+        self.get_contact(contact_id)
+        return Listing(tuple(self.tasks.get(contact_id, ())))
+
+    def list_notes(self, contact_id: str) -> Listing[Note]:
+        self.reads.append("notes")
+        self.get_contact(contact_id)
+        return Listing(tuple(self.notes.get(contact_id, ())))
+
+    def list_appointments(
+        self, contact_id: str, zone: ZoneInfo
+    ) -> Listing[Appointment]:
+        self.reads.append("appointments")
+        self.get_contact(contact_id)
+        return Listing(tuple(self.appointments.get(contact_id, ())))
+
+    def create_note(self, contact_id: str, body: str) -> Note:
+        self.get_contact(contact_id)
+        note = Note(f"note{next(self._ids)}", body, NOW_MS, contact_id)
+        self.notes.setdefault(contact_id, []).append(note)
+        return note
+
+    def create_task(
+        self,
+        contact_id: str,
+        *,
+        title: str,
+        due_ms: int,
+        body: str = "",
+        assigned_to: str = "",
+    ) -> Task:
+        self.get_contact(contact_id)
+        task_id = f"task{next(self._ids)}"
+        task = Task(task_id, title, body, assigned_to, due_ms, False, contact_id)
+        self.tasks.setdefault(contact_id, []).append(task)
+        return task
 
     def get_contact(self, contact_id: str) -> Contact:
         if contact_id not in self.contacts:

@@ -66,6 +66,7 @@ app.conf.update(
         "dispatch.tick": {"queue": Lane.CONSENT},
         "discovery.optouts": {"queue": Lane.CONSENT},
         "discovery.changes": {"queue": Lane.LIVE},
+        "discovery.activities": {"queue": Lane.LIVE},
         "connection.probe": {"queue": Lane.LIVE},
         "resync.full": {"queue": Lane.LIVE},
     },

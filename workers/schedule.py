@@ -16,6 +16,7 @@ from pipeline.permit import Lane
 logger = logging.getLogger(__name__)
 
 UNHEARD_RINGS = 10
+ACTIVITIES_INTERVAL_SECONDS = 60
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -29,6 +30,9 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         ),
         "discovery.optouts": _every(
             "discovery.optouts", settings.optouts_interval_seconds
+        ),
+        "discovery.activities": _every(
+            "discovery.activities", ACTIVITIES_INTERVAL_SECONDS
         ),
     }
 

@@ -19,6 +19,7 @@ from pipeline.permit import Lease
 from pipeline.retry import trouble
 from pipeline.store.dead_letters import worker_lost
 from workers.celery import app, dispatcher, pipeline
+from workers.schedule import ACTIVITIES_INTERVAL_SECONDS
 from workers.signals import heartbeat
 
 
@@ -111,6 +112,16 @@ def discovery_optouts(connection: str | None = None) -> str:
     return f"{len(able)} read"
 
 
+@app.task(name="discovery.activities")
+def discovery_activities(connection: str | None = None) -> str:
+    """Find whose tasks, notes or appointments are to be carried; rung by Beat."""
+    kits = [pipeline().kit(connection)] if connection else _working("activities")
+    for kit in kits:
+        runs.discover(kit, Discovery.activities)
+    _send(dispatcher().idle())
+    return f"{len(kits)} looked at"
+
+
 @app.task(name="resync.full", acks_late=True)
 def resync_full(connection: str = "default", business_id: str | None = None) -> str:
     """Start a full resync; joins the one under way.
@@ -189,6 +200,7 @@ def _working(task: str) -> list[Kit]:
     seconds = {
         "changes": config.changes_interval_seconds,
         "optouts": config.optouts_interval_seconds,
+        "activities": ACTIVITIES_INTERVAL_SECONDS,
     }[task]
     return [
         kit

@@ -4,12 +4,14 @@ Mailjet calls them legacy; an account may not offer the namespace at all, which 
 when such a property is created.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_load
 
+from pipeline.errors import BadPayload
 from pipeline.mailjet.calls import Calls, only
 from pipeline.mailjet.schemas import AnswerSchema
 from pipeline.session import QueryValue
@@ -110,6 +112,24 @@ class HistoryCalls(Calls):
             query["MinCreatedAt"] = _rfc3339(created_from_ms)
         found, following, bad = self.page(RESOURCE, offset, ENTRY, query)
         return HistoryPage(tuple(found), following, bad)
+
+    def contact_history(self, contact_id: int, name: str) -> Iterator[HistoryEntry]:
+        """Read all entries of a contact and a property.
+
+        Raises:
+            BadPayload: with the reach of a contact; also when a page comes again.
+        """
+        offset: int | None = 0
+        seen: set[int] = set()
+        while offset is not None:
+            page = self.list_history(offset, name=name, contact_id=contact_id)
+            ids = {entry.id for entry in page.entries}
+            if ids and ids <= seen:
+                detail = "one page comes again and again"
+                raise BadPayload("mailjet", f"GET /v3/REST/{RESOURCE}", None, detail)
+            seen |= ids
+            yield from page.entries
+            offset = page.next_offset
 
     def create_history(self, contact_id: int, name: str, data: str) -> HistoryEntry:
         """Add an entry; Mailjet sets its time and has no idempotency key.

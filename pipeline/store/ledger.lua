@@ -9,7 +9,9 @@ local ATTEMPTS, EXPIRIES, DEAD = KEYS[11], KEYS[12], KEYS[13]
 local RUN, FOUND, OPEN, RUNS = KEYS[14], KEYS[15], KEYS[16], KEYS[17]
 local SNAPSHOTS, ADDRESSES, SEEN = KEYS[18], KEYS[19], KEYS[20]
 local HEALTH, SUSPECTS, FENCE = KEYS[21], KEYS[22], KEYS[23]
-local ROW = KEYS[24]                                      -- a prefix
+local TOUCHED, CROSSINGS = KEYS[24], KEYS[25]             -- id -> kinds; zset kind..id -> due
+local SWEPT = { t = KEYS[26], a = KEYS[27] }              -- id -> rows that differ
+local ROW = KEYS[28]                                      -- a prefix
 
 local WAITING = { bulk = BULK, live = LIVE, consent = CONSENT }
 local RANK = { consent = 0, live = 1, bulk = 2 }
@@ -132,10 +134,41 @@ local function worked(vendors)
   end
 end
 
+-- Say which kinds of activities to read when an id is synced next. The number tells a
+-- settlement whether more was said since the work began.
+local function touch(id, letters)
+  local known = string.match(redis.call('HGET', TOUCHED, id) or '', '^%a*')
+  for letter in string.gmatch(letters, '%a') do
+    if not string.find(known, letter, 1, true) then known = known .. letter end
+  end
+  redis.call('HSET', TOUCHED, id, known .. redis.call('INCR', FENCE))
+end
+
 local command = {}
 
 -- mark LANE ID... : these changed; sync them.
 function command.mark(lane, ...)
   for _, id in ipairs({ ... }) do mark(id, lane, now) end
   return now
+end
+
+-- point_at LETTERS LANE ID... : read these kinds; without a lane, whenever they are
+-- synced next.
+function command.point_at(letters, lane, ...)
+  for _, id in ipairs({ ... }) do
+    touch(id, letters)
+    if lane ~= '' then mark(id, lane, now) end
+  end
+  return 1
+end
+
+-- cross N : point at up to N contacts of which something fell due; how many they were.
+function command.cross(n)
+  local due = redis.call('ZRANGEBYSCORE', CROSSINGS, '-inf', now, 'LIMIT', 0, n)
+  for _, member in ipairs(due) do
+    touch(string.sub(member, 2), string.sub(member, 1, 1))
+    mark(string.sub(member, 2), 'bulk', now)
+    redis.call('ZREM', CROSSINGS, member)
+  end
+  return #due
 end

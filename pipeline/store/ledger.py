@@ -5,7 +5,7 @@ expired lease here, and one that comes twice finds its lease void. All changes a
 scripts (`ledger*.lua`), so each happens whole or not at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from pipeline.errors import ConnectionPaused, LeaseLost
@@ -35,6 +35,24 @@ class Ledger(RunLedger):
         batch = list(ids)
         for start in range(0, len(batch), IDS_PER_CALL):
             self._call("mark", lane, *batch[start : start + IDS_PER_CALL])
+
+    def point_at(
+        self, ids: Iterable[str], kinds: str, lane: Lane | None = None
+    ) -> None:
+        """Let these kinds of activities be read when the contacts are synced next.
+
+        Args:
+            kinds: letters, see `pipeline.sync.around.Kind`.
+            lane: where they wait for that; None leaves it to whatever else comes.
+        """
+        batch = list(ids)
+        for start in range(0, len(batch), IDS_PER_CALL):
+            some = batch[start : start + IDS_PER_CALL]
+            self._call("point_at", kinds, lane or "", *some)
+
+    def cross(self, limit: int = IDS_PER_CALL) -> int:
+        """Point at contacts of which something fell due, in the bulk lane; how many."""
+        return int(self._call("cross", limit))
 
     def lease(self, count: int, *, max_out: int) -> list[Lease]:
         """Lease up to `count` due contacts, the most urgent lane first.
@@ -72,9 +90,10 @@ class Ledger(RunLedger):
             raise LeaseLost(ghl_id)
         if opened == [b"paused"]:
             raise ConnectionPaused(ghl_id)
-        lane, row, snapshot, seen, unsettled, attempts = opened
+        lane, row, snapshot, seen, unsettled, attempts, *around = opened
         lease = Lease(self._connection, ghl_id, token, Lane(lane.decode()))
-        return Opened(lease, row, snapshot, seen, bool(unsettled), int(attempts))
+        begun = bool(unsettled), int(attempts)
+        return Opened(lease, row, snapshot, seen, *begun, *around)
 
     def begin(self, lease: Lease, addresses: Iterable[bytes]) -> None:
         """Mark as being written, before the first vendor write.
@@ -97,12 +116,17 @@ class Ledger(RunLedger):
         *,
         old_address: bytes = b"",
         answered: Iterable[str] = (),
+        touched: bytes = b"",
+        crossings: Mapping[str, int] | None = None,
         wake: Iterable[str] = (),
     ) -> bool:
         """Save the snapshot and end the lease in one step; False if it was void.
 
         Args:
             answered: vendors that are known to work by this contact.
+            touched: `Opened.touched`, where everything it names was looked at.
+            crossings: kinds that were looked at, and when time alone changes what
+                they tell, in milliseconds; 0 for never.
         """
         settled = self._call(
             "settle",
@@ -113,6 +137,8 @@ class Ledger(RunLedger):
             old_address,
             snapshot.address if snapshot else b"",
             " ".join(answered),
+            touched,
+            "".join(f"{kind}{due_ms}" for kind, due_ms in (crossings or {}).items()),
             *wake,
         )
         return bool(settled)

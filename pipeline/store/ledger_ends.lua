@@ -1,11 +1,32 @@
 -- How a lease ends; and dead letters, which are one of its ends.
 
--- settle ID TOKEN OUTCOME SNAPSHOT OLD_ADDRESS NEW_ADDRESS ANSWERED WAKE... : done.
--- 0 when somebody else settled, or holds, the contact.
-function command.settle(id, token, outcome, snapshot, old_address, new_address, answered, ...)
+-- What was looked at around a contact: TOUCHED as it was when the work began, and for
+-- each kind when time alone will change it; a crossing of 0 is none.
+local function looked(id, touched, crossings)
+  if touched ~= '' and redis.call('HGET', TOUCHED, id) == touched then
+    redis.call('HDEL', TOUCHED, id)
+  end
+  for kind, moment in string.gmatch(crossings, '(%a)(%d+)') do
+    if moment == '0' then redis.call('ZREM', CROSSINGS, kind .. id)
+    else redis.call('ZADD', CROSSINGS, moment, kind .. id) end
+    if SWEPT[kind] then redis.call('HDEL', SWEPT[kind], id) end
+  end
+end
+
+local function forget(id)
+  redis.call('HDEL', SNAPSHOTS, id)
+  redis.call('HDEL', TOUCHED, id)
+  redis.call('ZREM', CROSSINGS, 't' .. id, 'a' .. id)
+end
+
+-- settle ID TOKEN OUTCOME SNAPSHOT OLD_ADDRESS NEW_ADDRESS ANSWERED TOUCHED CROSSINGS
+-- WAKE... : done. 0 when somebody else settled, or holds, the contact.
+function command.settle(id, token, outcome, snapshot, old_address, new_address, answered,
+    touched, crossings, ...)
   if not holds(id, token) then return 0 end
   local again = release(id)
-  if snapshot == '' then redis.call('HDEL', SNAPSHOTS, id)
+  looked(id, touched, crossings)
+  if snapshot == '' then forget(id)
   else redis.call('HSET', SNAPSHOTS, id, snapshot) end
   if old_address ~= '' and old_address ~= new_address then forget_address(old_address, id) end
   if new_address ~= '' then remember_address(new_address, id) end

@@ -62,6 +62,12 @@ function command.lease(n, max_out, milliseconds)
   return leases
 end
 
+-- A contact's rows in the last sweep of a kind: '' where they are as they were carried,
+-- '-' where there was no sweep.
+local function swept(kind, id)
+  return redis.call('HGET', SWEPT[kind], id) or redis.call('HGET', SWEPT[kind], 'complete') or '-'
+end
+
 -- open ID TOKEN MS OWNER : what a sync starts from; {} when the lease is void. Without
 -- an owner nothing but its expiry ends a lease that nobody ends.
 -- Before a vendor that is known to be away is called, the contact goes back: {'paused'}.
@@ -80,7 +86,8 @@ function command.open(id, token, milliseconds, owner)
     redis.call('HGET', SNAPSHOTS, id) or '',
     redis.call('HGET', SEEN, id) or '',
     redis.call('HEXISTS', WRITING, id),
-    tonumber(redis.call('HGET', ATTEMPTS, id) or 0) }
+    tonumber(redis.call('HGET', ATTEMPTS, id) or 0),
+    redis.call('HGET', TOUCHED, id) or '', swept('t', id), swept('a', id) }
 end
 
 -- begin ID TOKEN ADDRESSES : mark as being written; 'held', 'stale' or 'ok'.

@@ -6,10 +6,14 @@ from redis import Redis
 
 from pipeline.errors import ReadOnly
 from pipeline.permit import Lane
+from pipeline.store.activities import Item, Kind, unpack_items
+from pipeline.store.feed import FeedStore
 from pipeline.store.ledger import Ledger
 from pipeline.store.records import Opened
 from pipeline.store.snapshots import unpack_row, unpack_side, unpack_snapshot
 from pipeline.store.state import connection_key
+from pipeline.sync.activity import Activities, Appointment, Carried, HistoryEntry, Task
+from pipeline.sync.around import INCOMING
 from pipeline.sync.ports import Evidence
 from pipeline.sync.snapshot import Snapshot
 
@@ -18,7 +22,13 @@ class LeasedMemory:
     """Opened under a lease; see `pipeline.sync.ports.Memory`."""
 
     def __init__(
-        self, redis: "Redis", ledger: Ledger, opened: Opened, *, read_only: bool
+        self,
+        redis: "Redis",
+        ledger: Ledger,
+        feed: FeedStore,
+        opened: Opened,
+        *,
+        read_only: bool,
     ) -> None:
         self._redis = redis
         self._ledger = ledger
@@ -29,6 +39,24 @@ class LeasedMemory:
         self.seen = unpack_side(opened.seen)
         self.unsettled = opened.unsettled
         self.trusting = opened.lease.lane is Lane.BULK
+        self.urgent = opened.lease.lane is Lane.CONSENT
+        letters = opened.touched.decode().rstrip("0123456789")
+        self.touched = frozenset(letters)
+        self.swept = self._swept(opened)
+        self.incoming: tuple[HistoryEntry, ...] = ()
+        if INCOMING in letters:
+            self.incoming = feed.incoming(opened.lease.ghl_id)
+
+    def _swept(self, opened: Opened) -> Activities:
+        before = self.snapshot.carried if self.snapshot else Carried()
+        tasks = _rows("tasks", opened.swept_tasks, is_known=before.tasks is not None)
+        meetings = _rows(
+            "meetings", opened.swept_meetings, is_known=before.meetings is not None
+        )
+        return Activities(
+            tasks=cast("tuple[Task, ...] | None", tasks),
+            appointments=cast("tuple[Appointment, ...] | None", meetings),
+        )
 
     def _key(self, name: str) -> str:
         return connection_key(self._lease.connection, name)
@@ -70,3 +98,14 @@ class LeasedMemory:
         if self._read_only:
             raise ReadOnly
         self._ledger.begin(self._lease, addresses)
+
+
+def _rows(kind: Kind, stored: bytes, *, is_known: bool) -> tuple[Item, ...] | None:
+    """What a sweep tells of a contact; None where it tells nothing new.
+
+    A sweep without a row of the contact means that there is none, as far as the
+    contact was never looked at, and else that all is as it was.
+    """
+    if stored == b"-" or (not stored and is_known):
+        return None
+    return unpack_items(kind, stored)

@@ -12,7 +12,14 @@ ACTIVE_STATES = frozenset({"listing", "draining", "paused"})
 
 @dataclass(frozen=True)
 class Opened:
-    """What the ledger knows of a leased contact; bytes as stored, empty for none."""
+    """What the ledger knows of a leased contact; bytes as stored, empty for none.
+
+    Args:
+        touched: letters of the kinds of activities that somebody pointed at, and a
+            number that tells this pointing from later ones.
+        swept_tasks, swept_meetings: rows that a sweep found different; empty where
+            they are as they were carried, `-` where there was no sweep.
+    """
 
     lease: Lease
     row: bytes
@@ -20,6 +27,9 @@ class Opened:
     seen: bytes
     unsettled: bool
     attempts: int
+    touched: bytes = b""
+    swept_tasks: bytes = b"-"
+    swept_meetings: bytes = b"-"
 
 
 @dataclass(frozen=True)

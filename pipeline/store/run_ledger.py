@@ -104,6 +104,13 @@ class RunLedger:
         entries = cast("list[bytes]", self._redis.lrange(self.key("runs"), 0, -1))
         return [run_of_entry(entry) for entry in entries]
 
+    def is_new(self) -> bool:
+        """Whether no full run was ever finished."""
+        return not any(
+            run.kind == "full" and run.state == "finished"
+            for run in self.finished_runs()
+        )
+
 
 def in_ms(seconds: float) -> int:
     return round(seconds * 1000)

@@ -3,7 +3,8 @@
 What agrees leaves no trace. What differs is kept as the subscriber now seen, until the
 contact's next settlement; the full listing that follows finds every such contact. Whom
 Mailjet mails as a contact of ours that we do not remember was synced before state was
-lost: if the listing does not have that contact, it was deleted since.
+lost: if the listing does not have that contact, it was deleted since. Only the first
+full run may ask so: later, an address that a contact left looks the same.
 """
 
 from collections.abc import Iterable
@@ -21,13 +22,20 @@ from pipeline.sync.snapshot import UNKNOWN, Snapshot, bare_snapshot
 
 
 class SubscriberPages:
-    """Compares pages of Mailjet's `contactdata` for one connection."""
+    """Compares pages of Mailjet's `contactdata` for one connection.
 
-    def __init__(self, redis: "Redis", connection: str, policy: Policy) -> None:
+    Args:
+        is_new: no full run was finished since our state began.
+    """
+
+    def __init__(
+        self, redis: "Redis", connection: str, policy: Policy, *, is_new: bool
+    ) -> None:
         self._redis = redis
         self._snapshots = connection_key(connection, "snapshots")
         self._seen = connection_key(connection, "seen")
         self._policy = policy
+        self._is_new = is_new
 
     def compare(self, subscribers: Iterable[Subscriber]) -> int:
         """Keep what differs from its snapshot, and who has none; how many differed."""
@@ -43,7 +51,7 @@ class SubscriberPages:
         pipe = self._redis.pipeline(transaction=False)
         for (ghl_id, subscriber), packed in zip(by_id.items(), stored, strict=True):
             snapshot = unpack_snapshot(packed)
-            if snapshot is None and self._is_ours(subscriber):
+            if snapshot is None and self._is_new and self._is_ours(subscriber):
                 known = pack_snapshot(bare_snapshot(subscriber.contact_id))
                 pipe.hsetnx(self._snapshots, ghl_id, cast("str", known))
             elif snapshot and (side := self._differs(subscriber, snapshot)):

@@ -18,6 +18,10 @@ class SetupRecord:
         list_id: the Mailjet list that this connection keeps.
         location_name, timezone: as GHL told.
         optout_filter: whether GHL's search answers the filter for opted-out contacts.
+        task_search, calendars: whether GHL tells tasks and appointments of the whole
+            location at once.
+        historic: Mailjet's historic properties that are in place.
+        backfill: the operator wants what was there before in the history too.
         done_ms: milliseconds since 1970 UTC.
     """
 
@@ -27,6 +31,10 @@ class SetupRecord:
     timezone: str
     optout_filter: bool
     done_ms: int
+    task_search: bool = False
+    calendars: bool = False
+    historic: frozenset[str] = frozenset()
+    backfill: bool = False
 
 
 class SetupStore:
@@ -51,6 +59,10 @@ class SetupStore:
             timezone=fields[b"timezone"].decode(),
             optout_filter=fields[b"optout_filter"] == b"1",
             done_ms=int(fields[b"done_ms"]),
+            task_search=fields.get(b"task_search") == b"1",
+            calendars=fields.get(b"calendars") == b"1",
+            historic=frozenset(fields.get(b"historic", b"").decode().split()),
+            backfill=fields.get(b"backfill") == b"1",
         )
 
     def fingerprint_key(self) -> bytes:
@@ -67,6 +79,10 @@ class SetupStore:
                 "timezone": record.timezone,
                 "optout_filter": int(record.optout_filter),
                 "done_ms": record.done_ms,
+                "task_search": int(record.task_search),
+                "calendars": int(record.calendars),
+                "historic": " ".join(sorted(record.historic)),
+                "backfill": int(record.backfill),
             },
         )
 
@@ -99,3 +115,7 @@ class SetupStore:
             self._key(f"due:{task}"), 1, nx=True, px=round(interval_seconds * 1000)
         )
         return bool(taken)
+
+    def rest(self, task: str, seconds: float) -> None:
+        """Let `task` be due only after this time; what it took tells how long."""
+        self._redis.set(self._key(f"due:{task}"), 1, px=round(seconds * 1000))

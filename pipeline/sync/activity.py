@@ -5,6 +5,7 @@ Absent is unknown here too: an `Activities` without notes says nothing about the
 Times are milliseconds since 1970 UTC; a time that is missing or nonsense is None.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -76,6 +77,26 @@ class Activities:
     tasks: tuple[Task, ...] | None = None
     notes: tuple[Note, ...] | None = None
     appointments: tuple[Appointment, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What of a contact's activities was carried when they were last looked at.
+
+    Args:
+        tasks, notes: id to fingerprint of its state; None while never looked at. One
+            bit tells that a task is completed, one that an item came from Mailjet.
+        meetings: fingerprint of all appointments; None while never looked at.
+        backfilled: everything there was before the first import is in the history.
+        looked_ms: when tasks or appointments were last read of this contact alone,
+            which tells more than a sweep that began before; 0 for never.
+    """
+
+    tasks: Mapping[str, int] | None = None
+    notes: Mapping[str, int] | None = None
+    meetings: int | None = None
+    backfilled: bool = False
+    looked_ms: int = 0
 
 
 @dataclass(frozen=True)

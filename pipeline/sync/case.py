@@ -1,8 +1,10 @@
 """One contact with all that its sync may touch, and what can come of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pipeline.sync.activity import HistoryEntry
 from pipeline.sync.diff import Inheritance
 from pipeline.sync.ports import Ghl, Mailjet, Memory, Policy
 from pipeline.sync.reading import read_inheritance
@@ -30,11 +32,24 @@ class Result:
     Args:
         snapshot: None forgets the contact.
         wake: contacts that have to look again because this one let an address go.
+        looked: everything that somebody pointed at was looked at.
+        postponed: it could not be, and something else could not wait for it.
+        left_alone: kinds of activities that could not be read, each with the reason.
+        crossings: kinds of activities that were read, and when time alone changes
+            what they tell, in milliseconds since 1970 UTC; 0 for never.
+        again: kinds to read anew, because we made some.
+        answered: entries of Mailjet's that ask for nothing more.
     """
 
     outcome: Outcome
     snapshot: Snapshot | None
     wake: tuple[str, ...] = ()
+    looked: bool = False
+    postponed: bool = False
+    left_alone: tuple[str, ...] = ()
+    crossings: Mapping[str, int] = field(default_factory=dict)
+    again: str = ""
+    answered: tuple[HistoryEntry, ...] = ()
 
 
 @dataclass(frozen=True)

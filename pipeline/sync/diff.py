@@ -1,11 +1,12 @@
 """From both sides and the snapshot to the full list of writes, before any is run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import ListAction, Subscriber
-from pipeline.sync.mapping import NAME, FieldMap
+from pipeline.sync.history import State
+from pipeline.sync.mapping import NAME, FieldMap, is_clearable, written
 from pipeline.sync.snapshot import UNKNOWN, Fingerprint, Snapshot
 
 
@@ -55,6 +56,13 @@ class Retire:
 
 
 @dataclass(frozen=True)
+class Append:
+    """Add an entry to Mailjet's history: the state that a task or a note came to."""
+
+    state: State
+
+
+@dataclass(frozen=True)
 class Confirm:
     """Set our confirmation tag on the GHL contact."""
 
@@ -88,7 +96,7 @@ class Inheritance:
         return (Retire(self.mailjet_id, self.leaves),) if self.leaves else ()
 
 
-Action = Unsubscribe | Exclude | Upsert | Edit | SetLists | Retire | Confirm
+Action = Unsubscribe | Exclude | Upsert | Edit | SetLists | Retire | Append | Confirm
 
 
 @dataclass(frozen=True)
@@ -148,10 +156,16 @@ def plan(
     return tuple(actions)
 
 
+def holds_no(actions: Iterable[Action]) -> bool:
+    """Whether a plan is to write an opt-out."""
+    return any(isinstance(action, Unsubscribe | Exclude) for action in actions)
+
+
 def changed_columns(
     sides: Sides, columns: tuple[str, ...], fingerprint: Fingerprint
 ) -> tuple[str, ...]:
-    """Columns to write: GHL owns them all, and an empty value never wipes.
+    """Columns to write: GHL owns them all. An empty value wipes what can be cleared,
+    and nothing else.
 
     Where Mailjet's side is known, it decides: equal needs no write, and so does "both
     as remembered" (Mailjet rewrites values, and an echo must stay silent). Where it is
@@ -164,12 +178,17 @@ def changed_columns(
     changed = []
     for index, column in enumerate(columns):
         value = sides.wanted.get(column)
-        if not value:
+        if value is None or not (value or is_clearable(column)):
             continue
         now = fingerprint.of(column, value)
         unmoved = base is not None and base.ghl[index] == now
         theirs = known[index] if known else UNKNOWN
-        if theirs == UNKNOWN:
+        held = theirs or (base.mailjet[index] if base else UNKNOWN)
+        if not value:
+            # No vendor rewrites nothing into something: what is held is stale.
+            if held in (UNKNOWN, now):
+                continue
+        elif theirs == UNKNOWN:
             if unmoved:
                 continue
         elif theirs == now or (base and unmoved and base.mailjet[index] == theirs):
@@ -200,7 +219,7 @@ def _upsert(sides: Sides, changed: tuple[str, ...]) -> list[Action]:
     properties = _inherited(sides)
     for column in changed:
         if column != NAME and not column.startswith("list:"):
-            properties[column] = sides.wanted[column]
+            properties[column] = written(column, sides.wanted[column])
     name = sides.wanted[NAME] if NAME in changed else None
     is_missing = _is_missing(sides)
     if not (properties or name or is_missing):
@@ -220,7 +239,8 @@ def _inherited(sides: Sides) -> dict[str, object]:
     return {
         name: value
         for name, value in sides.inherits.properties.items()
-        if not sides.wanted.get(name) and not held.get(name)
+        if not (sides.wanted.get(name) or held.get(name))
+        and not (name in sides.wanted and is_clearable(name))
     }
 
 

@@ -3,13 +3,15 @@
 Mailjet has no tags, tasks or custom objects on a contact, so everything is carried by
 static contact properties. Their names are lower-case because Mailjet lower-cases them
 anyway (mailjet/api-documentation#20, read 2026-11), and each must exist before use:
-`ghl-mailjet setup` creates what `properties()` lists.
+`ghl-mailjet setup` creates what `FieldMap.properties` lists.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import blake2b
 
+from pipeline.sync.aggregates import DATATYPES, LAST_NOTE
 from pipeline.sync.contact import Contact
 
 FIELD_TO_PROPERTY = {
@@ -32,6 +34,8 @@ EMAIL_STATUS = "ghl_email_status"
 NAME = "(name)"
 """Not a property: the `Name` of the Mailjet contact, compared like one."""
 
+TEXTS = (*FIELD_TO_PROPERTY.values(), CONTACT_ID, LOCATION_ID, TAGS, EMAIL_STATUS)
+
 NO_TAGS = "|"
 """What `ghl_tags` holds once the last tag is gone: the effect of writing an empty
 string is documented nowhere, and `Contains(ghl_tags, "|vip|")` is false here too."""
@@ -45,18 +49,32 @@ class FieldMap:
         tag_lists: lower-case tag to the Mailjet list that mirrors it.
         confirmation_tag: our own mark in GHL; it is never carried to Mailjet, or the
             mark of one sync would be the change that starts the next.
+        note_excerpt: the text of the last note is a property too.
     """
 
     location_id: str
     list_id: int = 0
     tag_lists: Mapping[str, int] = field(default_factory=dict)
     confirmation_tag: str = ""
+    note_excerpt: bool = False
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """Every Mailjet property that a sync writes, with its Mailjet datatype."""
+        return {
+            **dict.fromkeys(TEXTS, "str"),
+            **{
+                name: datatype
+                for name, datatype in DATATYPES.items()
+                if name != LAST_NOTE or self.note_excerpt
+            },
+        }
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What a snapshot remembers, in order; `list:ID` is membership of a list."""
         lists = sorted(set(self.tag_lists.values()))
-        return (NAME, *properties(), *(f"list:{list_id}" for list_id in lists))
+        return (NAME, *self.properties, *(f"list:{list_id}" for list_id in lists))
 
     @property
     def digest(self) -> bytes:
@@ -87,12 +105,6 @@ class FieldMap:
         return wanted
 
 
-def properties() -> dict[str, str]:
-    """Every Mailjet property that a sync writes, with its Mailjet datatype."""
-    names = (*FIELD_TO_PROPERTY.values(), CONTACT_ID, LOCATION_ID, TAGS, EMAIL_STATUS)
-    return dict.fromkeys(names, "str")
-
-
 def full_name(contact: Contact) -> str | None:
     """First and last name in one; None when either is unknown."""
     if "firstName" not in contact.values or "lastName" not in contact.values:
@@ -100,9 +112,39 @@ def full_name(contact: Contact) -> str | None:
     return f"{contact.values['firstName']} {contact.values['lastName']}".strip()
 
 
+def is_clearable(column: str) -> bool:
+    """Whether an empty value is a wish: a task that is done must not be mailed about,
+    while an empty field of a contact wipes nothing."""
+    return column in DATATYPES
+
+
+def written(column: str, value: str) -> object:
+    """A value as Mailjet gets it; null unassigns (Mailjet guides,
+    _contacts_bulk.md, read 2026-11)."""
+    if not value:
+        return None
+    return int(value) if DATATYPES.get(column) == "int" else value
+
+
 def canonical(column: str, value: object) -> str:
-    """A value as it is compared: the order of tags is nobody's change."""
+    """A value as it is compared: the order of tags is nobody's change, and a number or
+    a date is the same in each of the forms that Mailjet has for it."""
     text = "" if value is None else str(value)
     if column == TAGS:
         return "|".join(sorted(set(text.strip("|").split("|"))))
-    return text
+    if not text or DATATYPES.get(column, "str") == "str":
+        return text
+    try:
+        if DATATYPES[column] == "int":
+            return str(int(float(text)))
+        return _moment(text).isoformat(timespec="seconds")
+    except (ValueError, OverflowError):
+        return text
+
+
+def _moment(text: str) -> datetime:
+    """RFC 3339, UTC where it names no zone, or Unix seconds."""
+    if text.isdecimal():
+        return datetime.fromtimestamp(int(text), UTC)
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

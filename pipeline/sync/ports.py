@@ -1,9 +1,19 @@
 """What a sync needs from the world: two vendors, a memory, the operator's policy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
+from pipeline.sync.activity import (
+    Activities,
+    Appointment,
+    HistoryEntry,
+    Listing,
+    Note,
+    Task,
+)
+from pipeline.sync.aggregates import NoteText
 from pipeline.sync.contact import Contact, ListAction, Subscriber
 from pipeline.sync.mapping import FieldMap
 from pipeline.sync.snapshot import Fingerprint, Snapshot
@@ -13,6 +23,21 @@ class Ghl(Protocol):
     def get_contact(self, contact_id: str) -> Contact: ...
     def contacts_with_email(self, email: str) -> tuple[str, ...]: ...
     def add_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]: ...
+    def list_tasks(self, contact_id: str) -> Listing[Task]: ...
+    def list_notes(self, contact_id: str) -> Listing[Note]: ...
+    def list_appointments(
+        self, contact_id: str, zone: ZoneInfo
+    ) -> Listing[Appointment]: ...
+    def create_note(self, contact_id: str, body: str) -> Note: ...
+    def create_task(
+        self,
+        contact_id: str,
+        *,
+        title: str,
+        due_ms: int,
+        body: str = "",
+        assigned_to: str = "",
+    ) -> Task: ...
 
 
 class Mailjet(Protocol):
@@ -41,6 +66,8 @@ class Mailjet(Protocol):
         name: str | None = None,
         excluded: bool | None = None,
     ) -> None: ...
+    def contact_history(self, contact_id: int, name: str) -> Iterable[HistoryEntry]: ...
+    def create_history(self, contact_id: int, name: str, data: str) -> HistoryEntry: ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +93,12 @@ class Memory(Protocol):
 
     `row` is GHL's row as discovery found it, `seen` Mailjet's side where the last paged
     read found it different, `unsettled` tells that an earlier attempt had begun to
-    write, `trusting` that remembered sides suffice (bulk work).
+    write, `trusting` that remembered sides suffice (bulk work), `urgent` that consent
+    is at stake.
+
+    `touched` has a letter for each kind of activity that somebody pointed at, and
+    `swept` what the full run's sweeps tell: a kind that is None there is unchanged or
+    unknown. `incoming` are entries of Mailjet's history that ask for something in GHL.
     """
 
     row: Contact | None
@@ -74,6 +106,10 @@ class Memory(Protocol):
     seen: tuple[int, ...] | None
     unsettled: bool
     trusting: bool
+    urgent: bool
+    touched: frozenset[str]
+    swept: Activities
+    incoming: tuple[HistoryEntry, ...]
 
     def evidence(self, address: bytes) -> Evidence: ...
 
@@ -86,12 +122,40 @@ class Memory(Protocol):
 
 
 @dataclass(frozen=True)
+class Carrying:
+    """How tasks, notes and appointments are carried.
+
+    Args:
+        now_ms: the clock of "overdue" and "next", milliseconds since 1970 UTC.
+        zone: of the location, in which GHL writes a contact's appointments.
+        notes_tag: only notes of contacts that carry it; "" carries everybody's.
+        task_due_days: from an entry in Mailjet to the due date of its task in GHL.
+        task_assignee: GHL user who gets tasks of contacts that nobody is assigned to.
+        historic: Mailjet's historic properties that this account has.
+        backfill: what the first import found goes into the history too.
+        sweeps_tasks, sweeps_appointments: a full run reads them for everybody at once.
+    """
+
+    now_ms: int
+    zone: ZoneInfo
+    note_text: NoteText
+    notes_tag: str = ""
+    task_due_days: int = 1
+    task_assignee: str = ""
+    historic: frozenset[str] = frozenset()
+    backfill: bool = False
+    sweeps_tasks: bool = True
+    sweeps_appointments: bool = True
+
+
+@dataclass(frozen=True)
 class Policy:
     """What the operator decided for a connection."""
 
     list_id: int
     field_map: FieldMap
     fingerprint: Fingerprint
+    carrying: Carrying
     exclude_opted_out: bool = True
     optout_scope_account: bool = True
     details_always: bool = False

@@ -4,21 +4,21 @@ Everything that touches the world comes in through `sync/ports.py`, so this modu
 be read, and tested, as the one story that it is.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from pipeline.errors import NotFound
-from pipeline.sync import consent, diff, leaving
-from pipeline.sync.case import Case, Outcome, Result
+from pipeline.errors import BudgetSpent, NotFound, VendorError
+from pipeline.sync import around, consent, diff, granting, leaving
+from pipeline.sync.around import Around
+from pipeline.sync.case import Outcome, Result
+from pipeline.sync.comparing import Comparison
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, Subscriber
-from pipeline.sync.diff import Confirm, Inheritance, Sides
+from pipeline.sync.diff import Append, Confirm, Inheritance, Sides
 from pipeline.sync.mapping import FIELD_TO_PROPERTY
 from pipeline.sync.ports import Evidence, Ghl, Mailjet, Memory, Policy
 from pipeline.sync.reading import (
     NOBODY,
     read_subscriber,
-    says_no,
 )
 from pipeline.sync.snapshot import Snapshot
 from pipeline.sync.writer import Writer, remember
@@ -36,8 +36,29 @@ def sync_contact(
     return _Sync(contact_id, ghl, mailjet, memory, policy).run()
 
 
-class _Sync(Case):
+class _Sync(Comparison):
     def run(self) -> Result:
+        try:
+            result = self._compare()
+            if result.snapshot and (self.memory.urgent or result.postponed):
+                # What is around a person must not hold up a no: in a turn of its own.
+                return replace(result, wake=(*result.wake, self.contact_id))
+            again = granting.grant(self) if result.snapshot else ""
+        except NotFound as error:
+            if error.vendor != "ghl" or not self._is_gone():
+                raise
+            result, again = leaving.deleted(self), ""
+        return replace(result, again=again, answered=self.memory.incoming)
+
+    def _is_gone(self) -> bool:
+        """A contact may be deleted while we look around it."""
+        try:
+            self.ghl.get_contact(self.contact_id)
+        except NotFound:
+            return True
+        return False
+
+    def _compare(self) -> Result:
         row = self.memory.row
         if row is None or not self._suffices(row):
             return self._from_details()
@@ -75,21 +96,49 @@ class _Sync(Case):
     def _evidence(self, email: str) -> Evidence:
         return self.memory.evidence(self.policy.fingerprint.address(email))
 
-    def _with_address(self, contact: Contact, email: str, evidence: Evidence) -> Result:
+    def _with_address(
+        self,
+        contact: Contact,
+        email: str,
+        evidence: Evidence,
+        found: Around | None = None,
+    ) -> Result:
         address = self.policy.fingerprint.address(email)
         heir = self.inherit(address)
         subscriber = self._subscriber(address, email) if self._must_read(heir) else None
-        sides = self._sides(contact, address, evidence, subscriber, heir)
-        actions = self._plan(sides)
-        known = _mailjet_id(sides, evidence) or evidence.in_mailjet_set
+        sides = self.sides(contact, address, evidence, subscriber, heir, {})
+        if lost := self._lost(sides):
+            return self._erased(lost, contact, sides.verdict)
+        found = self._look(contact, sides, found)
+        values = found.wanted(self.policy)
+        sides = replace(sides, wanted={**sides.wanted, **values})
+        mailjet_id = _mailjet_id(sides, evidence)
+        appends = self._appends(found, mailjet_id)
+        actions = (*self._plan(sides), *appends)
+        known = mailjet_id or evidence.in_mailjet_set or appends
         if actions and known and subscriber is None:
             # Whom Mailjet has is never changed unseen: they may have said no, left the
             # list or been deleted there since.
             subscriber = self._subscriber(address, email)
-            sides = self._sides(contact, address, evidence, subscriber, heir)
-            actions = self._plan(sides)
-        if lost := self._lost(sides):
-            return self._erased(lost, contact, sides.verdict)
+            sides = self.sides(contact, address, evidence, subscriber, heir, values)
+            if not mailjet_id:
+                # Our state was lost, and their history may tell it already.
+                appends = self._appends(found, _mailjet_id(sides, evidence))
+            actions = (*self._plan(sides), *appends)
+            if lost := self._lost(sides):
+                return self._erased(lost, contact, sides.verdict)
+        return self._carry_out(contact, email, evidence, sides, found, actions)
+
+    def _carry_out(
+        self,
+        contact: Contact,
+        email: str,
+        evidence: Evidence,
+        sides: Sides,
+        found: Around,
+        actions: tuple[diff.Action, ...],
+    ) -> Result:
+        address = self.policy.fingerprint.address(email)
         if confirm := self._confirmation(contact):
             actions = (*actions, confirm)
         if actions:
@@ -97,14 +146,43 @@ class _Sync(Case):
             now = replace(self.memory.evidence(address), in_ghl_set=evidence.in_ghl_set)
             if now != evidence:
                 # Somebody with this address was settled since we looked.
-                return self._with_address(contact, email, now)
+                return self._with_address(contact, email, now, found)
         writer = Writer(self.ghl, self.mailjet, self.policy, contact.id, email)
         facts = writer.run(actions, _mailjet_id(sides, evidence))
+        before = around.carried_before(self.memory)
         return Result(
             _outcome(actions, sides),
-            remember(contact, address, sides, facts, self.policy),
+            replace(
+                remember(contact, address, sides, facts, self.policy),
+                carried=found.carried(before, self.policy),
+            ),
             wake=self._wake(address, sides.verdict, evidence),
+            looked=found.looked,
+            postponed=found.postponed,
+            left_alone=found.left_alone,
+            crossings=found.crossings(self.policy.carrying.now_ms),
         )
+
+    def _look(self, contact: Contact, sides: Sides, found: Around | None) -> Around:
+        if self.memory.urgent or not sides.writes_properties:
+            return Around()
+        if found and found.looked:
+            return found
+        was_erased = sides.base is not None and sides.base.erased
+        base = None if was_erased else sides.base
+        try:
+            return around.look(contact, self.ghl, self.memory, self.policy, base)
+        except (VendorError, BudgetSpent) as error:
+            if isinstance(error, NotFound) or not diff.holds_no(self._plan(sides)):
+                raise
+            # What is around a person must not hold up a no.
+            return Around(postponed=True)
+
+    def _appends(self, found: Around, mailjet_id: int) -> tuple[Append, ...]:
+        states = around.to_append(
+            found, self.mailjet, self.memory, self.policy, mailjet_id
+        )
+        return tuple(map(Append, states))
 
     def _must_read(self, heir: Inheritance | None) -> bool:
         remembered = self.memory.snapshot
@@ -120,37 +198,6 @@ class _Sync(Case):
             self.mailjet, known.mailjet_id if known and same else 0, email
         )
 
-    def _sides(
-        self,
-        contact: Contact,
-        address: bytes,
-        evidence: Evidence,
-        subscriber: Subscriber | None,
-        heir: Inheritance | None,
-    ) -> Sides:
-        policy, remembered = self.policy, self.memory.snapshot
-        base = remembered
-        if base and (base.address, base.digest) != (address, policy.field_map.digest):
-            base = None
-        verdict = self._verdict(contact, evidence, subscriber, heir)
-        return Sides(
-            wanted=policy.field_map.desired(contact, verdict),
-            verdict=verdict,
-            base=base,
-            subscriber=subscriber,
-            seen=self.memory.seen if base else None,
-            list_id=policy.list_id,
-            writes_properties=not _has_older(contact, evidence.sharers),
-            exclude=policy.exclude_opted_out
-            and bool(
-                consent.ghl_opt_out(contact)
-                or evidence.in_ghl_set
-                or (remembered and remembered.excluded)
-                or (heir and heir.excluded)
-            ),
-            inherits=heir,
-        )
-
     def _plan(self, sides: Sides) -> tuple[diff.Action, ...]:
         return diff.plan(sides, self.policy.field_map, self.policy.fingerprint)
 
@@ -158,26 +205,6 @@ class _Sync(Case):
         tag = self.policy.field_map.confirmation_tag
         wanted = tag and contact.tags is not None and tag not in contact.tags
         return Confirm(tag) if wanted else None
-
-    def _verdict(
-        self,
-        contact: Contact,
-        evidence: Evidence,
-        subscriber: Subscriber | None,
-        heir: Inheritance | None,
-    ) -> Verdict:
-        remembered = self.memory.snapshot
-        return consent.decide(
-            ghl=consent.ghl_opt_out(contact) or bool(evidence.in_ghl_set),
-            mailjet=evidence.in_mailjet_set
-            or bool(heir and heir.opted_out)
-            or bool(subscriber and says_no(subscriber, self.policy)),
-            remembered=bool(remembered and remembered.opted_out),
-            sharers=evidence.address_in_ghl_set
-            or any(sharer.opted_out for sharer in evidence.sharers.values()),
-            complained=bool(subscriber and subscriber.complained)
-            or bool(remembered and remembered.complained),
-        )
 
     def _wake(
         self, address: bytes, verdict: Verdict, evidence: Evidence
@@ -207,12 +234,6 @@ class _Sync(Case):
             updated_ms=contact.date_updated_ms or 0,
         )
         return Result(Outcome.ERASED, snapshot)
-
-
-def _has_older(contact: Contact, sharers: Mapping[str, Snapshot]) -> bool:
-    """Of contacts that share an address the oldest writes the properties."""
-    own = (contact.date_added_ms or 0, contact.id)
-    return any((other.added_ms, id_) < own for id_, other in sharers.items())
 
 
 def _mailjet_id(sides: Sides, evidence: Evidence) -> int:

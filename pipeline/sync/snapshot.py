@@ -6,9 +6,10 @@ strings), and comparing each side with its own fingerprint is what keeps an echo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from pipeline.sync.activity import Carried
 from pipeline.sync.contact import Subscriber
 from pipeline.sync.mapping import NAME, canonical
 
@@ -68,6 +69,7 @@ class Snapshot:
         excluded: we excluded the contact from campaigns.
         erased: Mailjet had the contact, and somebody deleted it there.
         ghl, mailjet: fingerprints by column.
+        carried: what was carried of tasks, notes and appointments.
         added_ms, updated_ms: GHL's dates, 0 when unknown.
     """
 
@@ -82,6 +84,7 @@ class Snapshot:
     erased: bool = False
     added_ms: int = 0
     updated_ms: int = 0
+    carried: Carried = field(default_factory=Carried)
 
 
 def bare_snapshot(mailjet_id: int) -> Snapshot:

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatchmethod
 
+from pipeline.sync.activity import Carried
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, ListAction, Subscriber
 from pipeline.sync.diff import (
     Action,
+    Append,
     Confirm,
     Edit,
     Exclude,
@@ -17,7 +19,8 @@ from pipeline.sync.diff import (
     Unsubscribe,
     Upsert,
 )
-from pipeline.sync.mapping import NAME
+from pipeline.sync.mapping import NAME, is_clearable
+from pipeline.sync.once import make_once
 from pipeline.sync.ports import Ghl, Mailjet, Policy
 from pipeline.sync.snapshot import UNKNOWN, Snapshot
 
@@ -131,6 +134,13 @@ class Writer:
         self._mailjet.manage_lists(action.mailjet_id, action.lists)
 
     @_apply.register
+    def _(self, action: Append) -> None:
+        state, mailjet_id = action.state, self._facts.mailjet_id
+        make_once(
+            lambda: self._mailjet.create_history(mailjet_id, state.name, state.data)
+        )
+
+    @_apply.register
     def _(self, action: Confirm) -> None:
         self._ghl.add_tags(self._contact_id, [action.tag])
 
@@ -175,10 +185,16 @@ def _sides(
     values = facts.values or {}
     wanted = fingerprint.wanted(columns, sides.wanted)
     ghl = tuple(n or old for n, old in zip(wanted, base_ghl, strict=True))
+    # What is to hold nothing holds nothing, unless a later read tells otherwise.
+    empty = {
+        column: fingerprint.of(column, "")
+        for column, value in sides.wanted.items()
+        if not value and is_clearable(column)
+    }
     mailjet = tuple(
         fingerprint.of(column, values[column])
         if column in values
-        else told[index] or theirs[index]
+        else told[index] or theirs[index] or empty.get(column, UNKNOWN)
         for index, column in enumerate(columns)
     )
     return ghl, mailjet
@@ -198,6 +214,7 @@ def empty_snapshot(
         digest=policy.field_map.digest,
         ghl=blank,
         mailjet=blank,
+        carried=remembered.carried if remembered else Carried(),
         opted_out=opted_out or bool(remembered and remembered.opted_out),
         excluded=excluded or bool(remembered and remembered.excluded),
         complained=bool(remembered and remembered.complained),

@@ -47,6 +47,10 @@ owners = st.sampled_from([*BOOTS, ""])
 addresses = st.sampled_from([ADDRESS, OTHER_ADDRESS])
 vendors = st.sampled_from(["ghl", "mailjet"])
 answers = st.sets(vendors)
+letters = st.text("tnai", min_size=1, max_size=3)
+crossings = st.dictionaries(st.sampled_from("ta"), st.none() | st.booleans())
+"""Of the kinds that were looked at: never, or whether the moment has come already."""
+PAST_MS, FUTURE_MS = 1, 2**50
 
 
 class ReplayableLedger(Ledger):
@@ -93,6 +97,25 @@ class LedgerMachine(RuleBasedStateMachine):
     def something_changes(self, lane: Lane, ghl_ids: list[str]) -> None:
         self.ledger.mark(lane, ghl_ids)
         self.model.mark(lane, ghl_ids)
+
+    @rule(kinds=letters, lane=st.none() | lanes, ghl_ids=some_ids)
+    def somebody_points_at_activities(
+        self, kinds: str, lane: Lane | None, ghl_ids: list[str]
+    ) -> None:
+        self.ledger.point_at(ghl_ids, kinds, lane)
+        self.model.point_at(kinds, lane, ghl_ids)
+
+    @rule()
+    def what_fell_due_is_looked_for(self) -> None:
+        assert self.ledger.cross() == self.model.cross()
+
+    @rule(differing=st.sets(ids))
+    def a_sweep_of_tasks_ends(self, differing: set[str]) -> None:
+        self._later()
+        key = self.ledger.key("swept:tasks")
+        self.redis.delete(key)
+        self.redis.hset(key, mapping={"complete": "", **dict.fromkeys(differing, "x")})
+        self.model.swept = differing
 
     @initialize()
     def a_first_run_starts(self) -> None:
@@ -226,7 +249,12 @@ class LedgerMachine(RuleBasedStateMachine):
         assert opened.attempts == self.model.attempts.get(ghl_id, 0)
         assert bool(opened.row) == (ghl_id in self.model.rows)
         assert bool(opened.snapshot) == (ghl_id in self.model.synced)
-        self.model.open(ghl_id, owner)
+        touched = set(opened.touched.decode().rstrip("0123456789"))
+        assert touched == self.model.touched.get(ghl_id, set())
+        swept = self.model.swept
+        told = b"-" if swept is None else b"x" if ghl_id in swept else b""
+        assert (opened.swept_tasks, opened.swept_meetings) == (told, b"-")
+        self.model.open(ghl_id, owner, opened.touched)
 
     @precondition(lambda self: self.model.leased)
     @rule(data=st.data())
@@ -260,9 +288,17 @@ class LedgerMachine(RuleBasedStateMachine):
         address=addresses | st.just(b""),
         wake=some_ids,
         answered=answers,
+        looked=st.booleans(),
+        due=crossings,
     )
     def one_is_settled(
-        self, data: st.DataObject, address: bytes, wake: list[str], answered: set[str]
+        self,
+        data: st.DataObject,
+        address: bytes,
+        wake: list[str],
+        answered: set[str],
+        looked: bool,
+        due: dict[str, bool | None],
     ) -> None:
         held = self._draw(data)
         ghl_id = held.lease.ghl_id
@@ -273,8 +309,13 @@ class LedgerMachine(RuleBasedStateMachine):
             old_address=self.model.addresses.get(ghl_id, b""),
             wake=wake,
             answered=answered,
+            touched=held.touched if looked else b"",
+            crossings={
+                kind: 0 if has_come is None else PAST_MS if has_come else FUTURE_MS
+                for kind, has_come in due.items()
+            },
         )
-        self.model.settle(ghl_id, address, wake, answered)
+        self.model.settle(ghl_id, address, wake, answered, looked=looked, crossings=due)
 
     @precondition(lambda self: self.model.leased)
     @rule(data=st.data(), answered=answers)
@@ -381,6 +422,14 @@ class LedgerMachine(RuleBasedStateMachine):
         packed = self.redis.hgetall(self.ledger.key("snapshots"))
         versions = {i.decode(): updated_ms(p) for i, p in packed.items()}
         assert versions == model.synced, "a stale worker hid a newer write"
+        touched = {
+            i: set(n.rstrip("0123456789")) for i, n in self._hash("touched").items()
+        }
+        assert touched == model.touched, "nobody would look at what was pointed at"
+        due = self.redis.zrange(self.ledger.key("crossings"), 0, -1, withscores=True)
+        assert {(m.decode()[0], m.decode()[1:]): at <= PAST_MS for m, at in due} == (
+            model.crossings
+        )
         rows = self.redis.keys(self.ledger.key("row:*"))
         assert {row.decode().rpartition(":")[2] for row in rows} == model.rows
         known: dict[str, set[str]] = {}

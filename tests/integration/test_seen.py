@@ -25,7 +25,7 @@ def page_of(ghl_id: str, mailjet_id: int = MAILJET_ID, **properties: str) -> Sub
 def pages(redis: Redis, ledger: Ledger) -> SubscriberPages:
     """Ana is remembered with a city."""
     remember(ledger, digest=POLICY.field_map.digest)
-    return SubscriberPages(redis, "default", POLICY)
+    return SubscriberPages(redis, "default", POLICY, is_new=True)
 
 
 def remember(ledger: Ledger, *, digest: bytes) -> None:
@@ -104,3 +104,25 @@ def test_who_is_out_or_of_another_location_is_not(
     pages.compare([other])
 
     assert not redis.hexists("gm:default:snapshots", "bo")
+
+
+def test_after_a_full_run_an_address_that_somebody_left_is_not_taken_for_a_contact(
+    redis: Redis, ledger: Ledger
+) -> None:
+    assert ledger.is_new()
+    ledger.start("run1", "business", {"stage": "listing"})
+    end(ledger)
+    assert ledger.is_new()
+    ledger.start("run2", "full", {"stage": "listing"})
+    end(ledger)
+
+    assert not ledger.is_new()
+    later = SubscriberPages(redis, "default", POLICY, is_new=ledger.is_new())
+    later.compare([known_in_mailjet()])
+    assert not redis.hexists("gm:default:snapshots", "bo")
+
+
+def end(ledger: Ledger) -> None:
+    page = ledger.claim_page(60)
+    assert page is not None
+    assert ledger.commit_page(page, None, [])

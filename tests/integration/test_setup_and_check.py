@@ -6,17 +6,20 @@ from pipeline import runs, setup
 from pipeline.check import Finding, Level, check, probe
 from pipeline.errors import ConfigError, NotFound, ReadOnly, Unauthorized
 from pipeline.permit import Lane
-from pipeline.sync.mapping import CONTACT_ID, properties
+from pipeline.sync.history import HISTORIC
+from pipeline.sync.mapping import CONTACT_ID
+from tests.builders import make_field_map
 from tests.troubles import DEAD_TOKEN
 
 PROPERTY = "mailjet POST /v3/REST/contactmetadata"
 LIST = "mailjet POST /v3/REST/contactslist"
+STATIC = make_field_map().properties
 
 
 @pytest.fixture(autouse=True)
 def bare_account(sandbox, mailjet) -> None:
     """Mailjet as it is before anybody set it up."""
-    for name in properties():
+    for name in (*STATIC, *HISTORIC):
         mailjet.call("DELETE", f"contactmetadata/{name}")
     sandbox.clear_log()
 
@@ -46,7 +49,7 @@ def test_setup_creates_every_property_and_changes_no_contact(build_driver, mailj
 
     rows = mailjet.rows("contactmetadata", Limit=1000)
     known = {row["Name"]: row["Datatype"] for row in rows}
-    assert properties().items() <= known.items()
+    assert STATIC.items() <= known.items()
     assert set(driver.writes()) == {PROPERTY}
     assert driver.sandbox.subscribers() == before
 
@@ -315,7 +318,7 @@ def test_check_before_setup_says_what_to_do(build_driver):
     said = problems(build_driver())
 
     assert "not set up: run `ghl-mailjet setup`" in said
-    assert f"lacks {len(properties())} properties" in said
+    assert f"lacks {len(STATIC)} properties" in said
 
 
 def test_check_names_a_wrong_token(build_driver):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
@@ -24,9 +25,11 @@ OWN = "gm:default:"
 AT_REST = {
     *("setup", "health", "fence", "watermark", "full_run", "run", "runs"),
     *("snapshots", "addresses", "optouts:mailjet"),
+    *("crossings", "turn:notes", "feed:note", "feed:task"),
 }
 """What a connection keeps for ever; all else that is left has an hour of death."""
 DAY_SECONDS = 86_400
+FAR = (datetime.now(UTC) + timedelta(days=90)).isoformat()
 ROWS_IN_A_PAGE = 500
 READ_CONTACT = {"vendor": "ghl", "method": "GET", "route": "/contacts/:contactId"}
 
@@ -129,6 +132,7 @@ class Life:
             "failing ids": contacts,
             "unsettled ids": contacts,
             "bulk todo + 500": sizes["todo:bulk"] + ROWS_IN_A_PAGE,
+            "10000": 10_000,
         }
         for row in CONNECTION_KEYS:
             if sizes[row.name] > limits.get(row.bound, float("inf")):
@@ -158,6 +162,7 @@ def life() -> Iterator[Life]:
         life = Life(driver, redis, listener)
         driver.setup()
         first_run(life)
+        activities(life)
         changes(life)
         what_goes_wrong(life)
         deletions(life)
@@ -185,6 +190,27 @@ def first_run(life: Life) -> None:
         life.look("settled")
     driver.work()
     life.look("first run")
+
+
+def activities(life: Life) -> None:
+    """Of somebody in GHL, and what others wrote about somebody in Mailjet."""
+    driver, sandbox = life.driver, life.driver.sandbox
+    ana, bo = somebody(driver), somebody(driver)
+    sandbox.put_subscriber(email=(joe := fresh_email()))
+    sandbox.put_task(contactId=ana["id"], title="Call", dueDate=FAR)
+    times = {"startTime": FAR, "endTime": FAR}
+    sandbox.put_appointment(contactId=bo["id"], title="Tea", **times)
+    for email in (ana["email"], joe):
+        sandbox.put_history(email, "note", "Hello")
+    driver.discovery.activities()
+    life.look("between runs")
+    driver.work()
+    runs.start_run(driver.kit)
+    driver.go_to("listing")
+    life.look("swept")
+    driver.discover()
+    driver.work()
+    life.look("activities")
 
 
 def somebody(driver: Driver) -> Row:

@@ -3,6 +3,7 @@
 from redis import Redis
 
 from pipeline.permit import Lane, Lease
+from pipeline.store.feed import FeedStore
 from pipeline.store.ledger import AddressHeld, Ledger
 from pipeline.store.memory import LeasedMemory
 from pipeline.store.optouts import OptOuts
@@ -49,7 +50,9 @@ class TinyPipeline:
     def full_run(self) -> None:
         """All stages of a full run, and its work."""
         self.read_optouts()
-        pages = SubscriberPages(self.redis, CONNECTION, self.policy)
+        pages = SubscriberPages(
+            self.redis, CONNECTION, self.policy, is_new=self.ledger.is_new()
+        )
         pages.compare(
             Subscriber(s.contact_id, properties=s.properties)
             for s in self._subscribers()
@@ -77,7 +80,13 @@ class TinyPipeline:
 
     def run(self, lease: Lease) -> None:
         opened = self.ledger.open(lease.ghl_id, lease.token)
-        memory = LeasedMemory(self.redis, self.ledger, opened, read_only=False)
+        memory = LeasedMemory(
+            self.redis,
+            self.ledger,
+            FeedStore(self.redis, CONNECTION),
+            opened,
+            read_only=False,
+        )
         old = memory.snapshot.address if memory.snapshot else b""
         try:
             result = sync_contact(
@@ -87,7 +96,13 @@ class TinyPipeline:
             self.ledger.give_back(lease, 0)
             return
         self.ledger.settle(
-            lease, result.outcome, result.snapshot, old_address=old, wake=result.wake
+            lease,
+            result.outcome,
+            result.snapshot,
+            old_address=old,
+            touched=opened.touched if result.looked else b"",
+            crossings=result.crossings,
+            wake=result.wake,
         )
 
     def _subscribers(self) -> list[Subscriber]:

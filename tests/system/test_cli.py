@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -61,6 +62,12 @@ def without_redis(started: Installation) -> Iterator[Processes]:
     url = f"redis://127.0.0.1:{free_port()}/0"
     with Processes({**started.processes.env, "REDIS_URL": url}) as processes:
         yield processes
+
+
+def made_by_setup(running: Installation) -> list[str]:
+    """Routes of what only `setup` makes: the worker may sync somebody meanwhile."""
+    routes = ("/v3/REST/contactmetadata", "/v3/REST/contactslist")
+    return [c["route"] for c in running.writes() if c["route"] in routes]
 
 
 def lines(text: str) -> list[str]:
@@ -201,7 +208,26 @@ def test_setup_may_be_repeated(running: Installation) -> None:
     assert done.returncode == 0
     assert lines(done.stdout)[-1].startswith("Connection 'default' is set up.")
     assert "created" not in done.stdout
-    assert running.writes() == []
+    assert made_by_setup(running) == []
+
+
+@pytest.fixture
+def backfilled(running: Installation) -> Iterator[Done]:
+    yield running.processes.command("setup", "--backfill-history")
+    running.pipeline.redis.hset(connection_key("default", "setup"), "backfill", 0)
+
+
+def test_setup_takes_the_wish_for_a_backfill_and_says_what_it_costs(
+    running: Installation, backfilled: Done
+) -> None:
+    record = running.kit.record()
+
+    assert (backfilled.returncode, backfilled.stderr) == (0, "")
+    assert record is not None
+    assert record.backfill
+    (line,) = [one for one in lines(backfilled.stdout) if one.startswith("Backfill: ")]
+    assert "the next full run" in line
+    assert "one call for each task and note" in line
 
 
 def test_sync_syncs_one_contact(running: Installation, ana: Row) -> None:
@@ -212,13 +238,46 @@ def test_sync_syncs_one_contact(running: Installation, ana: Row) -> None:
     assert address_of(ana) in running.mailed()
 
 
+def test_sync_shows_all_that_is_around_the_contact_now(
+    running: Installation, ana: Row
+) -> None:
+    sandbox = running.sandbox
+    running.processes.command("sync", ana["id"])
+    due = "2027-03-01T09:00:00Z"
+    sandbox.put_task(contactId=ana["id"], title="Call Ana", dueDate=due)
+    sandbox.put_note(contactId=ana["id"], body="<p>Prefers mornings</p>")
+    start = datetime.now(UTC) + timedelta(days=1)
+    end = start + timedelta(hours=1)
+    sandbox.put_appointment(
+        contactId=ana["id"],
+        title="Viewing",
+        startTime=start.isoformat(),
+        endTime=end.isoformat(),
+    )
+
+    done = running.processes.command("sync", ana["id"])
+
+    subscriber = sandbox.subscriber(ana["email"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{ana['id']}: updated\n"
+    assert subscriber is not None
+    told = subscriber["properties"]
+    assert told["ghl_open_tasks"] == 1
+    assert told["ghl_next_task_title"] == "Call Ana"
+    assert told["ghl_note_count"] == 1
+    assert told["ghl_next_appointment_title"] == "Viewing"
+
+
 def test_sync_of_a_contact_that_nobody_knows_says_so(running: Installation) -> None:
     done = running.processes.command("sync", NOBODY)
 
     assert done.returncode == 1
     assert done.stderr == ""
     assert done.stdout == f"{NOBODY}: not found in GHL\n"
-    assert running.writes() == []
+    told = [row["properties"] for row in running.sandbox.subscribers()]
+    assert NOBODY not in {values.get("ghl_contact_id") for values in told}
+    touched = connection_key("default", "touched")
+    assert not running.pipeline.redis.hexists(touched, NOBODY)
 
 
 def test_sync_of_a_contact_that_was_deleted_says_so(

@@ -66,8 +66,8 @@ def lived() -> Iterator[Lived]:
 
         running.until(finished, "the first run has finished")
         running.resync()
-        for task in ("discovery.changes", "discovery.optouts"):
-            running.call(task)
+        for task in ("changes", "optouts", "activities"):
+            running.call(f"discovery.{task}")
         running.processes.celery("inspect", "ping")
         running.let_beat_tick()
         running.until(running.has_finished, "idle")
@@ -123,9 +123,9 @@ def test_at_rest_the_state_is_what_a_connection_keeps(lived: Lived) -> None:
 
     assert lasting == {
         *("snapshots", "addresses", "fence", "run", "runs", "full_run", "watermark"),
-        *("setup", "optouts:mailjet"),
+        *("setup", "optouts:mailjet", "turn:notes", "feed:note", "feed:task"),
     }
-    assert keyspace[f"db{STATE}"]["keys"] < 40
+    assert keyspace[f"db{STATE}"]["keys"] < 60
 
 
 def test_as_many_are_leased_as_the_table_says(lived: Lived) -> None:

@@ -34,6 +34,11 @@ CHECKED_VARIABLES = {
     "MAILJET_RATE": "1/10",
     "SYNC_TAG_LISTS": "vip=abc",
     "SYNC_EXCLUDE_OPTED_OUT": "perhaps",
+    "SYNC_NOTE_BODIES": "perhaps",
+    "SYNC_NOTE_EXCERPT": "perhaps",
+    "SYNC_NOTE_LENGTH": "19",
+    "SYNC_NOTES_SWEEP_DAYS": "0",
+    "SYNC_TASK_DUE_DAYS": "-1",
 }
 CONNECTIONS = """
 [connections.acme]
@@ -70,6 +75,11 @@ def test_four_variables_are_enough_and_the_rest_has_defaults() -> None:
     assert connection.ghl_rate == Rate(100, 10.0)
     assert connection.ghl_daily == 200_000
     assert connection.exclude_opted_out is True
+    assert connection.note_bodies is connection.note_excerpt is False
+    assert connection.note_length == 500
+    assert connection.notes_sweep_days == 7
+    assert connection.task_due_days == 1
+    assert connection.notes_tag == connection.task_assignee == ""
     assert read.redis_url == read.state_redis_url == "redis://127.0.0.1:6379/0"
     assert read.bulk_hours == (1, 5)
     assert read.read_only is False
@@ -500,3 +510,48 @@ def test_a_connections_file_that_is_missing_is_one_problem(tmp_path: Path) -> No
 
     assert len(found) == 1
     assert found[0].startswith("SYNC_CONNECTIONS_FILE: none.toml: ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "field", "least", "most"),
+    [
+        ("SYNC_NOTE_LENGTH", "note_length", 20, 10_000),
+        ("SYNC_NOTES_SWEEP_DAYS", "notes_sweep_days", 1, 365),
+        ("SYNC_TASK_DUE_DAYS", "task_due_days", 0, 365),
+    ],
+)
+def test_numbers_about_notes_and_tasks_have_both_ends(
+    variable: str, field: str, least: int, most: int
+) -> None:
+    for value in (least, most):
+        read = from_env(make_environ(**{variable: str(value)}))
+        assert getattr(read.connection("default"), field) == value
+    for wrong in (str(least - 1), str(most + 1), "some", "1.5"):
+        (line,) = problems(make_environ(**{variable: wrong}))
+        assert line.startswith(f"{variable}: ")
+
+
+def test_the_tag_of_notes_is_as_ghl_keeps_it_and_a_user_id_as_it_is() -> None:
+    environ = make_environ(
+        SYNC_NOTES_TAG=" VIP Customer ",
+        SYNC_TASK_ASSIGNEE="aBcD1234",
+        SYNC_NOTE_BODIES="true",
+        SYNC_NOTE_EXCERPT="yes",
+    )
+
+    connection = from_env(environ).connection("default")
+
+    assert connection.notes_tag == "vip customer"
+    assert connection.task_assignee == "aBcD1234"
+    assert connection.note_bodies is connection.note_excerpt is True
+
+
+def test_each_connection_has_its_own_way_with_notes_and_tasks(tmp_path: Path) -> None:
+    text = f"{CONNECTIONS}note_length = 80\nnotes_tag = 'VIP'\ntask_due_days = 3\n"
+
+    connection = from_env(connections_file(tmp_path, text)).connection("acme")
+
+    assert connection.note_length == 80
+    assert connection.notes_tag == "vip"
+    assert connection.task_due_days == 3
+    assert connection.note_excerpt is False

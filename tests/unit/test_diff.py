@@ -409,6 +409,118 @@ def test_an_opted_out_address_hands_over_no_list() -> None:
     assert not [action for action in actions if could_subscribe(action)]
 
 
+AROUND = st.fixed_dictionaries(
+    {},
+    optional={
+        "ghl_open_tasks": st.sampled_from(["", "0", "2"]),
+        "ghl_next_task_title": st.sampled_from(["", "Call"]),
+        "ghl_next_task_due": st.sampled_from(["", "2026-11-23T16:00:00Z"]),
+    },
+)
+HELD = st.fixed_dictionaries(
+    {},
+    optional={
+        "ghl_open_tasks": st.sampled_from([0, 2, 2.0, "2", 7]),
+        "ghl_next_task_title": st.sampled_from(["", "Call", "Mail"]),
+        "ghl_next_task_due": st.sampled_from(
+            ["2026-11-23T16:00:00Z", "2026-11-23T17:00:00+01:00", 1795449600, "soon"]
+        ),
+        "city": st.just("Oslo"),
+    },
+)
+FORMS = {2.0: 2, "2": 2, 1795449600: "2026-11-23T16:00:00Z"} | {
+    "2026-11-23T17:00:00+01:00": "2026-11-23T16:00:00Z"
+}
+
+
+def wanting(values: dict[str, str], **fields: object) -> Sides:
+    """Sides that differ in nothing but these columns."""
+    contact = told({})
+    wanted = make_field_map().desired(contact, Verdict.SUBSCRIBED)
+    return make_sides(contact, **{"wanted": {**wanted, **values}, **fields})
+
+
+def properties_of(sides: Sides) -> dict[str, object]:
+    upserts = [one for one in make_plan(sides) if isinstance(one, Upsert | Edit)]
+    return {name: value for one in upserts for name, value in one.properties.items()}
+
+
+@given(values=AROUND, held=HELD)
+@settings(max_examples=150)
+def test_mailjet_comes_to_hold_what_is_around_a_contact_and_then_stays_as_it_is(
+    values: dict[str, str], held: dict[str, object]
+) -> None:
+    sides = wanting(values, subscriber=Subscriber(1, properties=held))
+    written = properties_of(sides)
+
+    now = {k: v for k, v in {**held, **written}.items() if v not in (None, "")}
+    for column, value in values.items():
+        theirs = now.get(column, "")
+        assert str(FORMS.get(theirs, theirs)) == value
+    assert now.get("city") == held.get("city")
+    again = wanting(values, subscriber=Subscriber(1, properties=now))
+    assert not properties_of(again).keys() & values.keys()
+
+
+def test_a_number_is_written_as_one_and_what_is_no_more_as_null() -> None:
+    before = {"ghl_open_tasks": "1", "ghl_next_task_title": "Call"}
+    after = {"ghl_open_tasks": "0", "ghl_next_task_title": ""}
+    side = Fingerprint(KEY).wanted(COLUMNS, wanting(before).wanted)
+
+    written = properties_of(wanting(after, base=make_snapshot(ghl=side, mailjet=side)))
+
+    assert written == {"ghl_open_tasks": 0, "ghl_next_task_title": None}
+
+
+@pytest.mark.parametrize("known", ["nothing", "read", "seen", "remembered"])
+def test_what_mailjet_does_not_hold_is_not_cleared(known: str) -> None:
+    nothing = {"ghl_next_task_title": "", "ghl_next_task_due": ""}
+    side = Fingerprint(KEY).wanted(COLUMNS, wanting(nothing).wanted)
+    sides: dict[str, dict[str, object]] = {
+        "nothing": {},
+        "read": {"subscriber": Subscriber(1, properties={})},
+        "seen": {"base": make_snapshot(), "seen": side},
+        "remembered": {"base": make_snapshot(ghl=side, mailjet=side)},
+    }
+
+    written = properties_of(wanting(nothing, **sides[known]))
+
+    assert not written.keys() & nothing.keys()
+
+
+def test_a_value_that_somebody_wrote_where_there_is_nothing_to_tell_is_cleared() -> (
+    None
+):
+    nothing = {"ghl_next_task_title": ""}
+    ours = Fingerprint(KEY).wanted(COLUMNS, wanting(nothing).wanted)
+    theirs = Fingerprint(KEY).wanted(
+        COLUMNS, {**wanting({}).wanted, "ghl_next_task_title": "hand-made"}
+    )
+
+    written = properties_of(
+        wanting(nothing, base=make_snapshot(ghl=ours, mailjet=ours), seen=theirs)
+    )
+
+    assert written == {"ghl_next_task_title": None}
+
+
+def test_a_new_address_does_not_inherit_what_is_around_the_contact_no_more() -> None:
+    old = {"ghl_next_task_title": "Call", "ghl_note_count": 3, "theirs": "yes"}
+
+    written = properties_of(
+        wanting(
+            {"ghl_next_task_title": "", "ghl_open_tasks": "0"},
+            subscriber=Subscriber(0, properties={}),
+            inherits=make_inheritance(properties=old),
+        )
+    )
+
+    assert "ghl_next_task_title" not in written
+    assert written["ghl_open_tasks"] == 0
+    assert written["ghl_note_count"] == 3, "of notes nothing is known"
+    assert written["theirs"] == "yes"
+
+
 def test_nothing_in_the_domain_knows_the_word_that_overrides_an_opt_out() -> None:
     sources = list(Path(pipeline.sync.__file__).parent.glob("*.py"))
 

@@ -1,8 +1,12 @@
 """Which field becomes which property, and when two values are the same."""
 
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.sync.aggregates import DATATYPES, LAST_NOTE
 from pipeline.sync.mapping import (
     CONTACT_ID,
     EMAIL_STATUS,
@@ -13,7 +17,8 @@ from pipeline.sync.mapping import (
     TAGS,
     canonical,
     full_name,
-    properties,
+    is_clearable,
+    written,
 )
 from tests.builders import (
     LEAD_LIST,
@@ -71,8 +76,8 @@ def test_everything_wanted_has_a_column_and_every_property_is_created_by_setup(
 
     assert wanted.keys() <= set(field_map.columns)
     carried = {c for c in wanted if c != NAME and not c.startswith("list:")}
-    assert carried <= properties().keys()
-    assert all(name == name.lower() for name in properties())
+    assert carried <= field_map.properties.keys()
+    assert all(name == name.lower() for name in field_map.properties)
 
 
 @given(first=st.text(max_size=5), last=st.text(max_size=5))
@@ -179,3 +184,111 @@ def test_another_main_list_makes_a_snapshot_no_base() -> None:
     digests = {make_field_map(list_id=list_id).digest for list_id in (10, 11)}
 
     assert len(digests) == 2
+
+
+MOMENTS = st.datetimes(
+    datetime(1971, 1, 1),
+    datetime(9998, 1, 1),
+    timezones=st.builds(
+        timezone, st.integers(-14 * 60, 14 * 60).map(lambda m: timedelta(minutes=m))
+    ),
+).map(lambda moment: moment.replace(microsecond=0))
+DUE, OPEN, TITLE = "ghl_next_task_due", "ghl_open_tasks", "ghl_next_task_title"
+
+
+def test_what_notes_tasks_and_appointments_come_to_has_its_property_and_datatype() -> (
+    None
+):
+    properties = make_field_map().properties
+
+    assert {n: properties[n] for n in (OPEN, DUE, TITLE)} == {
+        OPEN: "int",
+        DUE: "datetime",
+        TITLE: "str",
+    }
+    assert DATATYPES.items() - properties.items() == {(LAST_NOTE, "str")}
+    assert set(properties.values()) <= {"str", "int", "datetime"}
+
+
+def test_the_excerpt_is_a_property_only_where_it_is_switched_on() -> None:
+    off, on = make_field_map(), make_field_map(note_excerpt=True)
+
+    assert set(on.properties) - set(off.properties) == {LAST_NOTE}
+    assert on.digest != off.digest
+
+
+def test_every_property_is_a_column_once() -> None:
+    field_map = make_field_map(note_excerpt=True)
+
+    for name in field_map.properties:
+        assert field_map.columns.count(name) == 1
+
+
+def test_only_what_is_counted_or_next_is_cleared() -> None:
+    field_map = make_field_map(note_excerpt=True)
+
+    clearable = {column for column in field_map.columns if is_clearable(column)}
+
+    assert clearable == DATATYPES.keys()
+    assert clearable.isdisjoint({NAME, TAGS, EMAIL_STATUS, CONTACT_ID, "city"})
+
+
+@given(number=st.integers(0, 2**40))
+@settings(max_examples=50)
+def test_a_number_is_written_as_one_and_is_the_same_in_each_of_its_forms(
+    number: int,
+) -> None:
+    assert written(OPEN, str(number)) == number
+    for form in (number, str(number), float(number), f"{number}.0"):
+        assert canonical(OPEN, form) == str(number)
+    assert canonical(OPEN, number + 1) != canonical(OPEN, number)
+
+
+@given(moment=MOMENTS)
+@settings(max_examples=100)
+def test_a_moment_is_the_same_in_each_of_its_forms(moment: datetime) -> None:
+    utc = moment.astimezone(UTC)
+    naive = utc.replace(tzinfo=None)
+    forms = [
+        utc.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0"),
+        moment.isoformat(),
+        naive.isoformat(),
+        naive.isoformat(" "),
+        round(moment.timestamp()),
+        str(round(moment.timestamp())),
+    ]
+
+    assert len({canonical(DUE, form) for form in forms}) == 1
+    later = (moment + timedelta(seconds=1)).isoformat()
+    assert canonical(DUE, later) != canonical(DUE, forms[0])
+
+
+@pytest.mark.parametrize("column", [OPEN, DUE, TITLE, "city"])
+def test_nothing_is_written_as_null_and_compared_as_nothing(column: str) -> None:
+    assert written(column, "") is None
+    assert canonical(column, "") == canonical(column, None) == ""
+
+
+def test_none_left_is_a_number_and_not_nothing() -> None:
+    assert written(OPEN, "0") == 0
+    assert canonical(OPEN, "0") == canonical(OPEN, 0) == "0"
+    assert canonical(OPEN, 0) != canonical(OPEN, None)
+
+
+@pytest.mark.parametrize("column", [OPEN, DUE])
+@pytest.mark.parametrize(
+    "value", ["soon", "inf", "nan", "2026-13-45", "9" * 400, "1e400", "²", True, [1]]
+)
+def test_nonsense_that_somebody_wrote_differs_and_breaks_nothing(
+    column: str, value: object
+) -> None:
+    assert canonical(column, value) == canonical(column, value)
+    assert canonical(column, value) != canonical(column, "3")
+    assert canonical(column, value) != ""
+
+
+@given(text=st.text(max_size=20))
+@settings(max_examples=50)
+def test_a_text_is_written_and_compared_as_it_is(text: str) -> None:
+    assert written(TITLE, text) == (text or None)
+    assert canonical(TITLE, text) == text

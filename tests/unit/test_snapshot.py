@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.store.snapshots import (
+    carried_of,
     is_opted_out,
+    newest_ms,
     pack_row,
     pack_side,
     pack_snapshot,
@@ -15,8 +17,9 @@ from pipeline.store.snapshots import (
     unpack_snapshot,
     updated_ms,
 )
+from pipeline.sync.activity import Carried
 from pipeline.sync.contact import Contact, Subscriber
-from pipeline.sync.mapping import NAME, TAGS, properties
+from pipeline.sync.mapping import NAME, TAGS
 from pipeline.sync.snapshot import ADDRESS_BYTES, UNKNOWN, Fingerprint, Snapshot
 from tests.builders import EMAIL, KEY, VIP_LIST, make_field_map, make_snapshot
 
@@ -24,6 +27,18 @@ COLUMNS = make_field_map().columns
 TEXT = st.text(max_size=30)
 MOMENT = st.integers(0, 2**53)
 SIDE = st.tuples(*[st.integers(0, 2**32 - 1)] * len(COLUMNS))
+IDS = st.text("abcXYZ0189", min_size=20, max_size=20) | st.text(max_size=400)
+STATES = st.none() | st.dictionaries(IDS, st.integers(0, 2**32 - 1), max_size=20)
+LOOKED = {"looked_ms": 1_795_449_600_000}
+CARRIED = st.just(Carried()) | st.builds(
+    Carried,
+    tasks=STATES,
+    notes=STATES,
+    meetings=st.integers(0, 2**32 - 1),
+    backfilled=st.booleans(),
+    looked_ms=st.integers(0, 2**32 - 1).map(lambda seconds: seconds * 1000),
+)
+MANY = {f"{number:020}": number * 21_474_836 for number in range(200)}
 SNAPSHOTS = st.builds(
     Snapshot,
     digest=st.binary(min_size=4, max_size=4),
@@ -34,8 +49,10 @@ SNAPSHOTS = st.builds(
     opted_out=st.booleans(),
     excluded=st.booleans(),
     complained=st.booleans(),
+    erased=st.booleans(),
     added_ms=MOMENT,
     updated_ms=MOMENT,
+    carried=CARRIED,
 )
 JSON = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT
 CONTACTS = st.builds(
@@ -57,13 +74,31 @@ CONTACTS = st.builds(
 
 
 @given(snapshot=SNAPSHOTS)
-@settings(max_examples=100)
+@example(make_snapshot(carried=Carried(MANY, MANY, 5, True, **LOOKED)))
+@example(make_snapshot(carried=Carried({"\u20ac" * 100: 1}, {"\ud83d": 3})))
+@example(make_snapshot(carried=Carried({"": 0}, {"x" * 60_000: 2**32 - 1}, 0)))
+@example(make_snapshot(carried=Carried({}), ghl=(), mailjet=()))
+@settings(max_examples=100, deadline=None)
 def test_a_snapshot_comes_back_from_redis_as_it_went(snapshot: Snapshot) -> None:
     packed = pack_snapshot(snapshot)
 
     assert unpack_snapshot(packed) == snapshot
+    assert carried_of(packed) == snapshot.carried
     assert is_opted_out(packed) is snapshot.opted_out
     assert updated_ms(packed) == snapshot.updated_ms
+    assert newest_ms(packed) == max(snapshot.added_ms, snapshot.updated_ms)
+
+
+def test_of_no_snapshot_nothing_was_carried() -> None:
+    assert carried_of(b"") == carried_of(None) == Carried()
+
+
+def test_a_task_or_a_note_takes_26_bytes() -> None:
+    idle = len(pack_snapshot(make_snapshot(carried=Carried({}, {}, 1, **LOOKED))))
+    with_two = Carried({"0123456789" * 2: 7}, {"abcdefghij" * 2: 8}, 1, **LOOKED)
+
+    assert idle - len(pack_snapshot(make_snapshot())) == 13
+    assert len(pack_snapshot(make_snapshot(carried=with_two))) - idle == 52
 
 
 @given(added=st.integers(), updated=st.sampled_from([-62135596800000, -1, 10**30]))
@@ -80,12 +115,13 @@ def test_a_date_that_no_clock_tells_can_be_remembered(added: int, updated: int) 
 
 @given(snapshot=SNAPSHOTS)
 @settings(max_examples=20)
-def test_a_snapshot_of_the_core_mapping_takes_at_most_260_bytes(
+def test_both_sides_take_160_bytes_where_they_agree_and_270_where_none_does(
     snapshot: Snapshot,
 ) -> None:
-    size = len(pack_snapshot(snapshot))
+    sides = replace(snapshot, carried=Carried())
 
-    assert size <= 260
+    assert len(pack_snapshot(replace(sides, mailjet=sides.ghl))) <= 160
+    assert len(pack_snapshot(sides)) <= 270
 
 
 def test_no_snapshot_is_none() -> None:
@@ -153,7 +189,7 @@ def test_what_a_subscriber_record_does_not_tell_is_unknown() -> None:
 
     assert set(nothing) == {UNKNOWN}
     known = {c for c, n in zip(COLUMNS, properties_only, strict=True) if n != UNKNOWN}
-    assert known == properties().keys()
+    assert known == make_field_map().properties.keys()
     assert NAME not in known
 
 
