@@ -15,17 +15,14 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
-import requests
 from dotenv import dotenv_values
-from rich.table import Table
-from rich.text import Text
 
 from pipeline import runs, setup
 from pipeline.bootstrap import Pipeline, build
 from pipeline.config import from_env
+from pipeline.demo_contact import Example
 from pipeline.errors import ConfigError
 from pipeline.permit import Lane
 from pipeline.store.state import PREFIX
@@ -35,7 +32,8 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 FLOWER_PORT = 5555
 FLOWER_LOGIN = "demo:demo"
-SHOWN = ("id", "firstName", "lastName", "email", "companyName", "city", "tags")
+PLENTY = {"tasks": 1.0, "notes": 1.0, "appointments": 0.3}
+"""How many the sandbox invents for each contact."""
 
 
 @click.command()
@@ -88,15 +86,16 @@ def _run(stack: ExitStack, contacts: int, *, keep: bool) -> None:
     for process in ("worker", "beat", "flower"):
         _start(stack, process, _celery(process), folder, environ)
     _wait("the worker", lambda: bool(pipeline.processes.slots()))
-    contact = _example(environ)
+    door = f"{environ['GHL_BASE_URL']}/_sandbox"
+    example = Example(door)
     console.rule("One contact before")
-    _show_contact(environ, contact)
+    example.show()
     console.rule("Full resync")
     started = runs.start_run(kit)
     code = watch_run(pipeline, kit, started.run_id)
     console.rule("The same contact after")
-    _show_contact(environ, contact)
-    _say_what_next(environ, port, keep=keep)
+    example.show()
+    _say_what_next(door, example, port, keep=keep)
     if keep and not code:
         _stay()
     if code:
@@ -122,6 +121,7 @@ def _sandbox(
     variables = folder / "sandbox.env"
     command = [sys.executable, "-m", "pipeline.sandbox", "--contacts", str(contacts)]
     command += ["--ghl-port", "0", "--mailjet-port", "0", "--env-file", str(variables)]
+    command += [f"--{kind}-per-contact={each}" for kind, each in PLENTY.items()]
     _start(stack, "sandbox", command, folder, environ)
     _wait("the sandbox", variables.exists)
     return {key: value or "" for key, value in dotenv_values(variables).items()}
@@ -195,51 +195,19 @@ def _forget(pipeline: Pipeline, not_ours: set[bytes]) -> None:
         pipeline.redis.delete(key)
 
 
-def _control(environ: Mapping[str, str], path: str) -> Any:
-    url = f"{environ['GHL_BASE_URL']}/_sandbox/{path}"
-    answer = requests.get(url, timeout=10)
-    answer.raise_for_status()
-    return answer.json()
-
-
-def _example(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Somebody with tags and a company, who did not opt out."""
-    contacts: list[dict[str, Any]] = _control(environ, "ghl/contacts")
-    return max(
-        contacts,
-        key=lambda c: (
-            bool(c.get("email")) and not c.get("dnd") and not c.get("dndSettings"),
-            bool(c.get("companyName")),
-            len(c.get("tags", ())),
-        ),
-    )
-
-
-def _show_contact(environ: Mapping[str, str], contact: Mapping[str, Any]) -> None:
-    ghl = {k: v for k, v in contact.items() if k in SHOWN and v}
-    email = str(contact.get("email", "")).strip().lower()
-    found = _control(environ, "mailjet/subscribers")
-    subscriber = next((s for s in found if s["email"].lower() == email), None)
-    table = Table("GoHighLevel", "Mailjet")
-    table.add_row(_lines(ghl), _lines(subscriber) if subscriber else "(nobody)")
-    console.print(table)
-
-
-def _lines(record: Mapping[str, Any]) -> Text:
-    flat = {**record, **record.get("properties", {})}
-    flat.pop("properties", None)
-    return Text("\n".join(f"{key}: {value}" for key, value in flat.items()))
-
-
-def _say_what_next(environ: Mapping[str, str], port: int, *, keep: bool) -> None:
+def _say_what_next(door: str, example: Example, port: int, *, keep: bool) -> None:
     console.rule("What next")
     if keep:
         login = FLOWER_LOGIN.replace(":", " / ")
         console.print(f"Flower         http://127.0.0.1:{port}  (log in: {login})")
-        console.print(f"What was asked {environ['GHL_BASE_URL']}/_sandbox/stats")
-        console.print("Edit a contact, and see it in Mailjet a minute later:")
-        console.print(f"  curl {environ['GHL_BASE_URL']}/_sandbox/ghl/contacts \\")
-        console.print('    -d \'{"id": "CONTACT_ID", "city": "Lyon"}\'')
+        console.print(f"What was asked {door}/stats")
+        console.print("Edit that contact, and see it in Mailjet a minute later:")
+        console.print(f"  curl {door}/ghl/contacts \\")
+        console.print(f'    -d \'{{"id": "{example.id}", "city": "Lyon"}}\'')
+        console.print("Ask for a task in Mailjet, and see it in GHL a minute later:")
+        console.print(f"  curl {door}/mailjet/history -d '{{")
+        console.print('    "name": "task", "data": "Call back",')
+        console.print(f'    "contact": "{example.email}"}}\'')
     else:
         console.print("Stay up and look around:     make demo KEEP=1")
     console.print("Your own accounts:           README, Real accounts in five minutes")

@@ -1,5 +1,6 @@
 """The demo: the whole product on this machine, and nothing left of it afterwards."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -65,6 +66,12 @@ def test_the_demo_shows_a_contact_on_both_sides_and_leaves_nothing_running(
     assert "(nobody)" in demo.log
     assert "20/20" in demo.log
     assert "ghl_contact_id" in after
+    shown = " ".join(after.split())
+    for told in ("task: Send the offer", "note: <p>Met at", "appointment: Viewing"):
+        assert told in shown, told
+    assert re.search(r"ghl_open_tasks: [1-9]", shown)
+    assert re.search(r"ghl_note_count: [1-9]", shown)
+    assert "ghl_next_appointment_title: Viewing" in shown
     for name in ("worker", "beat", "flower", "pipeline.sandbox", "valkey"):
         assert any(name in command for command in running), name
     assert left_of(processes, demo) == []
