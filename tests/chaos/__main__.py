@@ -1,4 +1,4 @@
-"""Kill workers and break Redis in mid-run, and look whether anybody was lost.
+"""Kill workers, break Redis and lose answers, and look whether anything was lost.
 
 Run: make chaos, or python -m tests.chaos --seed 7 --runs 1
 """
@@ -9,6 +9,7 @@ import sys
 from statistics import quantiles
 
 from tests.chaos.kills import Report, with_kills
+from tests.chaos.lost_answers import with_kills_while_making, with_lost_answers
 from tests.chaos.redis_faults import FAULTS, with_redis_fault
 
 
@@ -20,6 +21,9 @@ def main() -> int:
     parser.add_argument("--contacts", type=int, default=1000, help="in each run, 1000")
     parser.add_argument(
         "--rate", default="200/10", help="calls/seconds of both vendors"
+    )
+    parser.add_argument(
+        "--answers", type=int, default=200, help="lost, of each fault and vendor, 200"
     )
     given = parser.parse_args()
     print(f"seed {given.seed}: {sys.executable} -m tests.chaos --seed {given.seed}")
@@ -33,7 +37,11 @@ def main() -> int:
         tell(f"Redis {name}", report)
         reports.append(report)
     summarise(reports)
-    return 1 if any(report.wrong for report in reports) else 0
+    wrong = [problem for report in reports for problem in report.wrong]
+    for losses in (*with_lost_answers(given.answers), *with_kills_while_making(10)):
+        print(losses.line, flush=True)
+        wrong += losses.wrong
+    return 1 if wrong else 0
 
 
 def tell(what: str, report: Report) -> None:

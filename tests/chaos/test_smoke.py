@@ -1,6 +1,7 @@
-"""A short `make chaos`: two kills in one small run."""
+"""A short `make chaos`: two kills in one small run, and a few lost answers."""
 
 from tests.chaos.kills import with_kills
+from tests.chaos.lost_answers import FAULTS, with_kills_while_making, with_lost_answers
 
 
 def test_nobody_is_lost_when_workers_are_killed_at_random_moments() -> None:
@@ -9,3 +10,17 @@ def test_nobody_is_lost_when_workers_are_killed_at_random_moments() -> None:
     assert report.wrong == []
     assert len(report.kills) == 2
     assert report.edited == 10
+
+
+def test_nothing_is_made_twice_when_answers_are_lost() -> None:
+    seen = list(with_lost_answers(times=4, contacts=4))
+
+    assert len(seen) == 2 * len(FAULTS)
+    assert [losses.wrong for losses in seen] == [[]] * len(seen)
+    assert {losses.struck for losses in seen} == {4}
+
+
+def test_nothing_is_made_twice_when_the_worker_dies_while_ghl_makes_it() -> None:
+    (losses,) = with_kills_while_making(1)
+
+    assert losses.wrong == []
