@@ -79,6 +79,14 @@ function command.bury(id, token, letter, code)
   return 1
 end
 
+-- What a dead worker was making where nothing has an idempotency key may yet appear:
+-- whoever looked at once would make it again.
+local SETTLING_MS = 30000
+local function settling(id)
+  local letters = redis.call('HGET', TOUCHED, id) or ''
+  return string.find(letters, 'i', 1, true) and SETTLING_MS or 0
+end
+
 -- expire MAX LETTER ALIVE... : return what expired, and at once what a worker held that
 -- is not alive, the page it was fetching too; the tenth time in a row is a dead letter.
 -- The dead worker's last request may still be at the vendor, as it may after an expiry:
@@ -101,7 +109,7 @@ function command.expire(max_expiries, letter, ...)
       bury(id, letter, 'worker lost')
       if again then mark(id, again, now) end
     else
-      mark(id, higher(again, lane), now)
+      mark(id, higher(again, lane), now + settling(id))
     end
   end
   return #ids

@@ -7,7 +7,7 @@ from redis import Redis
 from pipeline.permit import Lane, Lease
 from pipeline.store.ledger import Ledger
 from pipeline.store.records import Opened
-from tests.driver import waiting
+from tests.driver import make_due, waiting
 from tests.leases import ENDS, lease_all, snapshot
 
 PAST_MS, FUTURE_MS = 1, 2**50
@@ -201,3 +201,20 @@ def test_a_row_goes_at_the_settlement_of_a_look_and_at_no_other(ledger, redis, n
 
     settle(ledger, *opened(ledger), **{kind[name]: FUTURE_MS})
     assert redis.hkeys(key) == [b"complete", b"bo"]
+
+
+def test_whom_a_dead_worker_was_making_something_for_is_not_looked_at_at_once(
+    ledger, redis
+):
+    """GHL may carry out later what the dead worker sent; others come back at once."""
+    ledger.point_at(["ana"], "i", Lane.LIVE)
+    ledger.mark(Lane.LIVE, ["bo"])
+    for lease in ledger.lease(9, max_out=9):
+        ledger.open(lease.ghl_id, lease.token, "dead boot")
+
+    assert ledger.expire("letter", ()) == 2
+
+    assert [lease.ghl_id for lease in ledger.lease(9, max_out=9)] == ["bo"]
+    assert waiting(ledger, redis, Lane.LIVE) == {"ana"}
+    make_due(ledger, redis)
+    assert [lease.ghl_id for lease in ledger.lease(9, max_out=9)] == ["ana"]
