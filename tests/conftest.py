@@ -66,6 +66,8 @@ def build_driver(
 ) -> Iterator[DriverFactory]:
     """Builds drivers with settings of their own, on an empty ledger and sandbox."""
     sandbox.clear_faults()
+    sandbox.forget_callbacks()
+    sandbox.stop_webhooks()
     sandbox.settings(**PLAIN_SETTINGS)
     for row in sandbox.contacts():
         sandbox.delete_contact(row["id"])

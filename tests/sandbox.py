@@ -12,6 +12,7 @@ from uuid import uuid4
 import requests
 
 from tests.sandbox_activities import ActivityControl
+from tests.sandbox_events import EventControl
 
 Row = dict[str, Any]
 
@@ -19,7 +20,7 @@ STOP_SECONDS = 10.0
 CALL_SECONDS = 30.0
 
 
-class Sandbox(ActivityControl):
+class Sandbox(ActivityControl, EventControl):
     """A local GHL and a local Mailjet on free ports, started here and ended by `stop`.
 
     Limits are off unless `options` set them.

@@ -8,4 +8,8 @@ The way of a call: `gateway` counts it (`limits`, `calls`), lets a fault have it
 (`wire.Routes`) and sends the answer (`delivery`). `ghl/` and `mailjet/` hold one module
 per resource; a new endpoint is one decorated function there. `control` is the back
 door under `/_sandbox/`, `seed/` invents the people, `command` starts it all.
+
+The way of an event: a change of GHL's rows reaches `ghl.webhooks`, a mail's fate comes
+in by `event_control` and reaches `mailjet.courier`; both post by way of the `outbox`,
+to this machine only.
 """

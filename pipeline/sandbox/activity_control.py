@@ -4,7 +4,6 @@ Nothing is checked, so that a test can plant what no API would take: a due date 
 none, a task of a contact that is gone, half of an emoji.
 """
 
-from pipeline.sandbox.ghl.activities import Activities
 from pipeline.sandbox.ghl.appointments import new_appointment
 from pipeline.sandbox.ghl.notes import new_note
 from pipeline.sandbox.ghl.tasks import new_task
@@ -54,7 +53,7 @@ def delete_raw_activity(world: World, call: Call) -> Answer:
 @routes("DELETE", "/_sandbox/ghl/activities")
 def forget_activities(world: World, call: Call) -> Answer:
     """Begin anew: not even deleted tasks are remembered."""
-    world.location.activities = Activities()
+    world.location.forget_activities()
     return Answer(204)
 
 

@@ -5,7 +5,7 @@ It needs no credentials, counts against no limit, meets no fault, is in no log.
 
 from dataclasses import asdict
 
-from pipeline.sandbox import activity_control
+from pipeline.sandbox import activity_control, event_control
 from pipeline.sandbox.ghl.contacts import blank
 from pipeline.sandbox.mailjet.properties import typed_values
 from pipeline.sandbox.wire import Answer, Call, Refusal, Routes, Row, json_object
@@ -51,7 +51,7 @@ SUBSCRIBER_KEYS = frozenset(
     {"id", "email", "name", "properties", "excluded", "complained", "lists"}
 )
 
-routes = Routes[World]().joined((activity_control.routes,))
+routes = Routes[World]().joined((activity_control.routes, event_control.routes))
 
 
 def answer(world: World, call: Call) -> Answer:

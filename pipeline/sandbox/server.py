@@ -40,6 +40,7 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     ghl = _with_control(world, world.ghl().serve)
     async with (
+        world.outbox.opened(),
         _listening(ghl, ghl_port) as ghl_url,
         _listening(world.mailjet().serve, mailjet_port) as mailjet_url,
     ):
@@ -48,6 +49,7 @@ async def serve(
                 "GHL_BASE_URL": ghl_url,
                 "GHL_TOKEN": TOKEN,
                 "GHL_LOCATION_ID": LOCATION_ID,
+                "GHL_WEBHOOK_PUBLIC_KEY": world.webhooks.public_key,
                 "MAILJET_BASE_URL": mailjet_url,
                 "MAILJET_API_KEY": API_KEY,
                 "MAILJET_SECRET_KEY": SECRET_KEY,

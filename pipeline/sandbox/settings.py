@@ -23,6 +23,12 @@ class Settings:
         deleted_tasks_listed: whether GHL's task search still shows deleted tasks.
         historic_namespace: whether the Mailjet account offers historic properties.
         values_rewritten: Mailjet cuts text values to this many characters; None keeps.
+        event_from_ts_lifts_the_day: whether Mailjet's event feeds show more than the
+            current day for `EventFromTs` alone; `FromTS` always lets them.
+        callback_retry_seconds: how long Mailjet waits before it posts events again.
+        callback_gives_up_seconds: for how long it does before the address is dead.
+        task_create_without_contact: whether GHL's TaskCreate lacks contact and text.
+        webhook_retry_seconds: GHL's wait before the second attempt; it doubles.
         anonymised_days: for how long Mailjet still shows a person it has forgotten.
         keep_exchanges: whether requests and answers are kept whole, to be looked at.
     """
@@ -40,6 +46,11 @@ class Settings:
     deleted_tasks_listed: bool = False
     historic_namespace: bool = True
     values_rewritten: int | None = None
+    event_from_ts_lifts_the_day: bool = False
+    callback_retry_seconds: float = 30.0
+    callback_gives_up_seconds: float = 86_400.0
+    task_create_without_contact: bool = True
+    webhook_retry_seconds: float = 10.0
     anonymised_days: float = 30.0
     keep_exchanges: bool = False
 

@@ -18,11 +18,22 @@ from pipeline.sandbox.ghl import (
 )
 from pipeline.sandbox.ghl.front import GhlFront
 from pipeline.sandbox.ghl.location import Location
+from pipeline.sandbox.ghl.webhooks import Webhooks
 from pipeline.sandbox.limits import Allowance, parse_rate
+from pipeline.sandbox.mailjet import (
+    callback_urls,
+    counters,
+    feeds,
+    history,
+    lists,
+    properties,
+    recipients,
+)
 from pipeline.sandbox.mailjet import contacts as people
-from pipeline.sandbox.mailjet import history, lists, properties, recipients
 from pipeline.sandbox.mailjet.account import Account
+from pipeline.sandbox.mailjet.courier import Courier
 from pipeline.sandbox.mailjet.front import MailjetFront
+from pipeline.sandbox.outbox import Outbox
 from pipeline.sandbox.seed.activities import NO_ACTIVITIES, keep_busy
 from pipeline.sandbox.seed.people import furnish
 from pipeline.sandbox.seed.subscribers import subscribe
@@ -52,8 +63,12 @@ class World:
         self.settings = settings
         self.log = CallLog()
         self.faults = Faults(seed)
-        self.location = Location(settings, self.faults, seed)
+        self.outbox = Outbox()
+        self.webhooks = Webhooks(settings, self.outbox, seed)
+        watch = self.webhooks.changed
+        self.location = Location(settings, self.faults, seed, watch)
         self.account = Account(settings, self.faults)
+        self.courier = Courier(self.account.callbacks, settings, self.outbox)
         self._allowances = {"ghl": Allowance(None), "mailjet": Allowance(None)}
         self.apply_limits()
         furnish(self.location, contacts, seed)
@@ -108,6 +123,9 @@ class World:
             lists.routes,
             recipients.routes,
             history.routes,
+            callback_urls.routes,
+            feeds.routes,
+            counters.routes,
         )
         return Gateway(
             MailjetFront(self._allowances["mailjet"], self.account),

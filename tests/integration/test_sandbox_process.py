@@ -71,6 +71,7 @@ def test_the_env_file_holds_what_the_pipeline_reads(sandbox: Sandbox) -> None:
         "GHL_BASE_URL",
         "GHL_TOKEN",
         "GHL_LOCATION_ID",
+        "GHL_WEBHOOK_PUBLIC_KEY",
         "MAILJET_BASE_URL",
         "MAILJET_API_KEY",
         "MAILJET_SECRET_KEY",

@@ -56,7 +56,7 @@ def list_events(location: Location, call: Call) -> Answer:
         raise bad_request(f"Calendar not found for id:{calendar_id}")
     low, high = (from_millis(number(call, key, 0)) for key in WINDOW)
     events = [
-        _event(row)
+        {**with_offsets(row), "isRecurring": False}
         for row in location.activities.appointments.rows.values()
         if all(row[OWNERS[key]] == value for key, value in given.items())
         and low <= str(row["startTime"]) <= high
@@ -85,6 +85,11 @@ def new_appointment(location: Location, fields: Row) -> Row:
     }
 
 
+def with_offsets(row: Row) -> Row:
+    """A row whose times have the offset that the location's clocks have."""
+    return {**row, **{key: _in_zone(row[key], naive=False) for key in TIMES}}
+
+
 def _check(location: Location, call: Call) -> None:
     """Calendars want a version of their own."""
     version = call.headers.get("Version")
@@ -93,12 +98,6 @@ def _check(location: Location, call: Call) -> None:
     if not call.query.get("locationId"):
         raise unprocessable(["locationId should not be empty"])
     location.require(call.query["locationId"])
-
-
-def _event(row: Row) -> Row:
-    """A row of a calendar: times with the offset that the location's clocks have."""
-    times = {key: _in_zone(row[key], naive=False) for key in TIMES}
-    return {**row, **times, "isRecurring": False}
 
 
 def _naive_times(row: Row) -> Row:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from pipeline.sandbox.faults import Faults
-from pipeline.sandbox.ghl.activities import Activities
+from pipeline.sandbox.ghl.activities import Activities, Watch
 from pipeline.sandbox.ghl.book import ContactBook
 from pipeline.sandbox.ghl.errors import bad_request, wrong_location
 from pipeline.sandbox.ghl.index import SearchIndex
@@ -23,16 +23,20 @@ class Location:
     """One sub-account.
 
     Args:
+        watch: is told of every change of a contact and of what belongs to it.
         businesses, custom_fields: rows by id.
         tag_names: the tag dictionary, as typed; GHL keeps `VIP` and `vip` apart here.
     """
 
-    def __init__(self, settings: Settings, faults: Faults, seed: int) -> None:
+    def __init__(
+        self, settings: Settings, faults: Faults, seed: int, watch: Watch
+    ) -> None:
         self.settings = settings
         self.faults = faults
         self.book = ContactBook()
         self.index = SearchIndex()
-        self.activities = Activities()
+        self._watch = watch
+        self.forget_activities()
         self.businesses: dict[str, Row] = {}
         self.custom_fields: dict[str, Row] = {}
         self.tag_names: dict[str, Row] = {}
@@ -67,15 +71,24 @@ class Location:
         row = self._complete(row)
         if edited:
             row["dateUpdated"] = now_iso()
+        old = self.book.rows.get(row["id"])
         self.book.put(row)
         self.index.publish(row["id"], row, self._delay("search_lag"))
+        self._watch("contacts", old, row)
         return row
 
     def delete(self, contact_id: str) -> None:
+        old = self.book.rows.get(contact_id)
         self.book.remove(contact_id)
         self.activities.forget(contact_id)
         lag = max(self._delay("search_lag"), self._delay("deleted_linger"))
         self.index.publish(contact_id, None, lag)
+        if old is not None:
+            self._watch("contacts", old, None)
+
+    def forget_activities(self) -> None:
+        """Begin anew: not even deleted tasks are remembered."""
+        self.activities = Activities(self._watch)
 
     def add_tag_name(self, name: str) -> None:
         if name not in self.tag_names:

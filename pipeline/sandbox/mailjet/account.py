@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from itertools import count
 
 from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.mailjet.callbacks import Callbacks
 from pipeline.sandbox.mailjet.entries import Entries
+from pipeline.sandbox.mailjet.mailings import Mailings
 from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.wire import Row
 
@@ -46,6 +48,8 @@ class Account:
         self.lists: dict[int, Row] = {}
         self.recipients: dict[int, Row] = {}
         self.history = Entries()
+        self.mailings = Mailings()
+        self.callbacks = Callbacks()
         self._ids_by_email: dict[str, int] = {}
         self._made_at: dict[int, float] = {}
         self._forgotten_at: dict[int, float] = {}
@@ -224,6 +228,14 @@ class Account:
         row |= {"IsUnsubscribed": unsubscribed, "UnsubscribedAt": ""}
         row[field] = now_rfc3339()
         return True
+
+    def unsubscribe(self, contact_id: int, list_id: int, at: str) -> None:
+        """Unsubscribe as the recipient of a mail does, at `at` (RFC 3339)."""
+        known = self.recipient_id(contact_id, list_id)
+        if known is None:
+            known = self.add_recipient(contact_id, list_id, unsubscribed=False)["ID"]
+        if self.change_recipient(known, unsubscribed=True):
+            self.recipients[known]["UnsubscribedAt"] = at
 
     def remove_recipient(self, recipient_id: int) -> None:
         """Take a contact off a list; that it had unsubscribed is forgotten."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from pipeline.sandbox.mailjet.account import Account
 from pipeline.sandbox.mailjet.errors import bad_request, not_found
-from pipeline.sandbox.mailjet.properties import read_time
 from pipeline.sandbox.mailjet.reading import (
     envelope,
     filters,
@@ -18,6 +17,7 @@ from pipeline.sandbox.mailjet.reading import (
     text,
     truth,
 )
+from pipeline.sandbox.mailjet.times import time_filter
 from pipeline.sandbox.wire import Answer, Call, Routes, Row
 
 routes: Routes[Account] = Routes()
@@ -79,20 +79,11 @@ def _filtered(account: Account, given: dict[str, str]) -> Iterable[Row]:
     if "Name" in given:
         rows = (row for row in rows if row["Name"] == given["Name"].lower())
     if "MinCreatedAt" in given:
-        low = _time(given, "MinCreatedAt")
+        low = time_filter(given, "MinCreatedAt")
         rows = (row for row in rows if row["CreatedAt"] >= low)
     if "MaxCreatedAt" in given:
-        high = _time(given, "MaxCreatedAt")
+        high = time_filter(given, "MaxCreatedAt")
         rows = (row for row in rows if row["CreatedAt"] < high)
     if truth(given.get("Last", False), "Last"):
         return {(row["ContactID"], row["Name"]): row for row in rows}.values()
     return rows
-
-
-def _time(given: dict[str, str], name: str) -> str:
-    """A moment in the form that entries have, which sorts like the time it names."""
-    value = given[name]
-    try:
-        return read_time(int(value) if value.isdecimal() else value)
-    except (OverflowError, ValueError):
-        raise bad_request(f'Invalid value for filter "{name}"') from None

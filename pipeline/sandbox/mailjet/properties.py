@@ -4,7 +4,6 @@ Source: dev.mailjet.com, Email API reference, Contact properties, read 2026-11.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.sandbox.mailjet.account import Account
@@ -18,6 +17,7 @@ from pipeline.sandbox.mailjet.reading import (
     payload,
     require,
 )
+from pipeline.sandbox.mailjet.times import read_time
 from pipeline.sandbox.wire import Answer, Call, Routes, Row
 
 routes: Routes[Account] = Routes()
@@ -173,17 +173,6 @@ def _typed(datatype: str, value: Any) -> Any:
         case "str" if isinstance(value, str):
             return value
     raise ValueError(datatype)
-
-
-def read_time(value: Any) -> str:
-    """Unix seconds or RFC 3339, UTC where it names no zone, as Mailjet shows a time."""
-    if isinstance(value, int | float):
-        moment = datetime.fromtimestamp(value, UTC)
-    else:
-        moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _static(account: Account, name: str) -> Row | None:
