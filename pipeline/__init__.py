@@ -6,7 +6,7 @@ can be used from a Python prompt. `workers/` is the Celery shell around it.
 Layers; an import may only point down:
 
     cli, terminal, demo   the `ghl-mailjet` command
-    runs, discovery, dispatch, work, setup, check
+    runs, discovery, polls, feedback, inbox, dispatch, work, setup, check
     bootstrap             makes and joins all objects
     ghl, mailjet, store, session (answer, classify, redaction, transport)
     sync                  the domain: standard library and errors only
@@ -15,5 +15,6 @@ Layers; an import may only point down:
 `sandbox/` stands apart: a local GHL and Mailjet that import nothing of ours.
 
 Reading order: `workers/schedule.py` (what rings), `workers/tasks.py`,
-`sync/reconcile.py` (the story of one contact), `sync/diff.py` (what it writes).
+`sync/reconcile.py` (the story of one contact), `sync/judging.py` and `sync/consent.py`
+(may it be mailed), `sync/diff.py` (what it writes).
 """

@@ -19,8 +19,12 @@ from pipeline.permit import Lane, Permit
 from pipeline.session import ApiSession
 from pipeline.store.activities import ActivityStore
 from pipeline.store.bucket import Bucket
+from pipeline.store.consents import Consents
+from pipeline.store.engagement import EngagementStore
 from pipeline.store.feed import FeedStore
+from pipeline.store.happened import Happened
 from pipeline.store.health import Health
+from pipeline.store.inbox import Inbox
 from pipeline.store.ledger import LEASE_SECONDS, Ledger
 from pipeline.store.memory import LeasedMemory
 from pipeline.store.optouts import OptOuts
@@ -33,6 +37,7 @@ from pipeline.store.state import bucket_key
 from pipeline.sync.aggregates import NoteText
 from pipeline.sync.mapping import FieldMap
 from pipeline.sync.ports import Carrying, Policy
+from pipeline.sync.rules import Rule
 from pipeline.sync.snapshot import Fingerprint
 from pipeline.time_zone import zone_of
 from pipeline.transport import connections
@@ -49,9 +54,13 @@ class Kit:
     health: Health
     setup: SetupStore
     optouts: OptOuts
+    consents: Consents
+    happened: Happened
     presence: Presence
     activities: ActivityStore
     feed: FeedStore
+    engagement: EngagementStore
+    rules: tuple[Rule, ...]
     ghl_bucket: Bucket
     mailjet_bucket: Bucket
     ghl_session: ApiSession
@@ -90,7 +99,9 @@ class Kit:
             carrying=self._carrying(record),
             exclude_opted_out=self.connection.exclude_opted_out,
             optout_scope_account=self.settings.optout_scope_account,
+            soft_bounces=self.connection.soft_bounces,
             details_always=self.settings.details_always,
+            rules=self.rules,
         )
 
     def _carrying(self, record: SetupRecord) -> Carrying:
@@ -135,6 +146,7 @@ class Pipeline:
     settings: Settings
     redis: "Redis"
     processes: Processes
+    inbox: Inbox
     kits: dict[str, Kit]
 
     def kit(self, connection: str) -> Kit:
@@ -150,22 +162,25 @@ class Pipeline:
         return kit
 
 
-def build(settings: Settings, *, redis_retries: int = 3) -> Pipeline:
+def build(
+    settings: Settings, *, redis_retries: int = 3, redis_seconds: float = 5
+) -> Pipeline:
     """Make everything; connects to nothing yet.
 
     Args:
         redis_retries: how often a Redis command is repeated; all scripts bear that.
+        redis_seconds: how long each try waits for an answer.
     """
     redis = Redis.from_url(
         settings.state_redis_url,
-        socket_timeout=5,
-        socket_connect_timeout=5,
+        socket_timeout=redis_seconds,
+        socket_connect_timeout=redis_seconds,
         health_check_interval=25,
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), redis_retries),
     )
     http = connections()
     kits = {c.name: _kit(c, settings, redis, http) for c in settings.connections}
-    return Pipeline(settings, redis, Processes(redis), kits)
+    return Pipeline(settings, redis, Processes(redis), Inbox(redis), kits)
 
 
 def _kit(
@@ -190,6 +205,7 @@ def _kit(
         lease_seconds=LEASE_SECONDS,
     )
     idle = Permit(Lane.BULK)
+    rules = tuple(Rule(**facts) for facts in connection.rules)
     return Kit(
         connection=connection,
         settings=settings,
@@ -198,9 +214,13 @@ def _kit(
         health=Health(redis, connection.name),
         setup=SetupStore(redis, connection.name),
         optouts=OptOuts(redis, connection.name),
+        consents=Consents(redis, connection.name),
+        happened=Happened(redis, connection.name),
         presence=Presence(redis, connection.name),
         activities=ActivityStore(redis, connection.name),
         feed=FeedStore(redis, connection.name),
+        engagement=EngagementStore(redis, connection.name, rules),
+        rules=rules,
         ghl_bucket=ghl_bucket,
         mailjet_bucket=mailjet_bucket,
         ghl_session=ApiSession(

@@ -6,6 +6,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from pipeline.bootstrap import Kit, Pipeline
+from pipeline.callbacks import dead_callbacks
 from pipeline.check_ghl import check_ghl
 from pipeline.errors import (
     BudgetSpent,
@@ -41,6 +42,7 @@ REMEDIES = {
 }
 RUN_SETUP = "run `ghl-mailjet setup`"
 ACCEPT_DELETIONS = "if they were deleted: ghl-mailjet resync --accept-deletions"
+DECIDE_OPTOUTS = "look at them in GHL, then ghl-mailjet optouts --confirm or --revoke"
 WAIT = "nothing: it resumes by itself, and no contact's attempt is counted meanwhile"
 
 
@@ -92,6 +94,7 @@ def check(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
     yield from _redis(pipeline.redis)
     yield from check_ghl(kit)
     yield from _mailjet(kit)
+    yield from dead_callbacks(kit)
     yield from _ours(pipeline, kit)
 
 
@@ -176,6 +179,9 @@ def _ours(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
     if held := kit.presence.held():
         what = f"{held} contacts are missing in GHL's listing and were left alone"
         yield Finding(Level.WARNING, what, ACCEPT_DELETIONS)
+    if mass := len(kit.optouts.held()):
+        what = f"{mass} contacts opted out in GHL in a mass: excluded, still on lists"
+        yield Finding(Level.WARNING, what, DECIDE_OPTOUTS)
     for name, other in pipeline.kits.items():
         if pause := other.health.paused():
             level = Level.FAILURE if other is kit else Level.WARNING

@@ -5,33 +5,31 @@ Exit codes: 0 done, 1 something is wrong (said on stderr), 2 wrong use or settin
 
 import json
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import update_wrapper
-from typing import Any, Concatenate, NoReturn, ParamSpec
+from functools import partial
+from typing import Any
 
 import click
-from redis.exceptions import RedisError
 
+from pipeline import callbacks as callbacks_
 from pipeline import check as checks
 from pipeline import runs as runs_
 from pipeline import setup as setup_
 from pipeline import terminal, work
-from pipeline.bootstrap import Kit, Pipeline, build
-from pipeline.config import from_env
+from pipeline.bootstrap import Kit, Pipeline
+from pipeline.cli_consent import consent, consent_report, optouts
+from pipeline.cli_inbox import inbox
+from pipeline.command_line import fail, on_connection, with_kit
 from pipeline.demo import demo
-from pipeline.errors import ConfigError, PipelineError
+from pipeline.errors import ConfigError
 from pipeline.findings import Level
 from pipeline.permit import Lane, Permit
 from pipeline.sandbox.command import sandbox
 from pipeline.store import dead_letters as letters_
 from pipeline.sync.around import Kind
 from pipeline.sync.case import Outcome
+from pipeline.sync_now import sync_now
 
-P = ParamSpec("P")
-SYNC_SECONDS = 60.0
-"""How long the command line waits for what a worker would put off."""
 NOT_FOUND = "not found in GHL"
 """Unlike `deleted in GHL`: we never knew it either, so it may be a slip of the pen."""
 
@@ -47,42 +45,10 @@ def main() -> None:
 
 main.add_command(sandbox)
 main.add_command(demo)
-
-
-on_connection = click.option(
-    "-c", "--connection", default="default", show_default=True, metavar="NAME"
-)
-
-
-def with_kit(
-    command: Callable[Concatenate[Pipeline, Kit, P], None],
-) -> Callable[P, None]:
-    """Give a command its pipeline and the connection it was asked for."""
-
-    @on_connection
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        connection = str(kwargs.pop("connection"))
-        try:
-            settings = from_env()
-        except ConfigError as error:
-            _fail(2, "The settings cannot be used:", *error.problems)
-        pipeline = build(settings)
-        try:
-            command(pipeline, pipeline.kit(connection), *args, **kwargs)
-        except ConfigError as error:
-            _fail(2, *error.problems)
-        except PipelineError as error:
-            _fail(1, f"{type(error).__name__}: {error}")
-        except RedisError as error:
-            _fail(1, f"Redis: {type(error).__name__}; is it running at REDIS_URL?")
-
-    return update_wrapper(run, command)
-
-
-def _fail(code: int, *lines: str) -> NoReturn:
-    for line in lines:
-        click.echo(line, err=True)
-    sys.exit(code)
+main.add_command(consent)
+main.add_command(consent_report)
+main.add_command(optouts)
+main.add_command(inbox)
 
 
 @main.command()
@@ -110,13 +76,26 @@ def check(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
     is_flag=True,
     help="Add the tasks and notes that there are to Mailjet's history.",
 )
+@click.option(
+    "--webhooks",
+    metavar="URL",
+    help="Have Mailjet post its events here: where the receiver is reached.",
+)
 @with_kit
-def setup(pipeline: Pipeline, kit: Kit, backfill_history: bool) -> None:
+def setup(
+    pipeline: Pipeline, kit: Kit, backfill_history: bool, webhooks: str | None
+) -> None:
     """Make Mailjet's properties (and list), and read who is opted out.
 
     Safe to repeat; a connection writes nothing before it succeeded.
+
+    Example: ghl-mailjet setup --webhooks https://sync.example.com
     """
+    if webhooks:
+        callbacks_.callback_url(kit, webhooks)  # ConfigError before anything is made
     setup_.run(kit, click.echo, backfill=backfill_history)
+    if webhooks:
+        callbacks_.register(kit, webhooks, click.echo)
     name = kit.connection.name
     click.echo(f"Connection {name!r} is set up. Next: ghl-mailjet resync --watch")
 
@@ -134,19 +113,7 @@ def sync(pipeline: Pipeline, kit: Kit, contact_id: str) -> None:
     known = kit.presence.remembers(contact_id)
     # Whoever asks for one contact wants to see all of it, now.
     kit.ledger.point_at([contact_id], "".join(Kind))
-    deadline = time.monotonic() + SYNC_SECONDS
-    while True:
-        lease = kit.ledger.take(contact_id, Lane.LIVE)
-        outcome = (
-            work.run_lease(kit, contact_id, lease.token)
-            if lease
-            else "again in 1 s: a worker has it"
-        )
-        if not outcome.startswith("again in") or time.monotonic() > deadline:
-            break
-        click.echo(outcome, err=True)
-        wait = float(outcome.removeprefix("again in ").split(" s")[0])
-        time.sleep(min(max(wait, 0.5), max(0.0, deadline - time.monotonic())))
+    outcome = sync_now(kit, contact_id, tell=partial(click.echo, err=True))
     if outcome == Outcome.DELETED and not known:
         outcome = NOT_FOUND
     click.echo(f"{contact_id}: {outcome}")
@@ -227,7 +194,7 @@ def _control(action: Any, done: str) -> None:
     def control(pipeline: Pipeline, kit: Kit) -> None:
         run = kit.ledger.run()
         if run is None or not run.is_active:
-            _fail(1, "No run is under way. Start one: ghl-mailjet resync")
+            fail(1, "No run is under way. Start one: ghl-mailjet resync")
         state = kit.ledger.control(action)
         click.echo(f"Run {run.id}: {done}" if state else "no run")
 

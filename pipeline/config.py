@@ -48,6 +48,9 @@ class Connection:
     notes_sweep_days: int
     task_due_days: int
     task_assignee: str
+    webhook_secret: str = field(repr=False)
+    soft_bounces: int
+    rules: tuple[Mapping[str, Any], ...]
 
     @property
     def calls_per_second(self) -> float:
@@ -67,7 +70,12 @@ class Settings:
     optout_scope_account: bool
     changes_interval_seconds: int
     optouts_interval_seconds: int
+    feedback_interval_seconds: int
     bulk_hours: tuple[int, int]
+    report_hour: int
+    ghl_webhook_public_key: str
+    ghl_webhook_legacy_key: str
+    webhook_legacy: bool
 
     def connection(self, name: str) -> Connection:
         """Find a connection.
@@ -90,7 +98,12 @@ PROCESS_VARIABLES = {
     "optout_scope": "SYNC_OPTOUT_SCOPE",
     "changes_interval_seconds": "SYNC_CHANGES_INTERVAL_SECONDS",
     "optouts_interval_seconds": "SYNC_OPTOUTS_INTERVAL_SECONDS",
+    "feedback_interval_seconds": "SYNC_FEEDBACK_INTERVAL_SECONDS",
     "bulk_hours": "SYNC_BULK_HOURS",
+    "report_hour": "SYNC_REPORT_HOUR",
+    "ghl_webhook_public_key": "GHL_WEBHOOK_PUBLIC_KEY",
+    "ghl_webhook_legacy_key": "GHL_WEBHOOK_LEGACY_KEY",
+    "webhook_legacy": "SYNC_WEBHOOK_LEGACY",
 }
 CONNECTION_VARIABLES = {
     "ghl_base_url": "GHL_BASE_URL",
@@ -114,9 +127,19 @@ CONNECTION_VARIABLES = {
     "notes_sweep_days": "SYNC_NOTES_SWEEP_DAYS",
     "task_due_days": "SYNC_TASK_DUE_DAYS",
     "task_assignee": "SYNC_TASK_ASSIGNEE",
+    "webhook_secret": "SYNC_WEBHOOK_SECRET",
+    "soft_bounces": "SYNC_SOFT_BOUNCES",
+    "rules": "SYNC_RULES",
 }
 CONNECTIONS_FILE_VARIABLE = "SYNC_CONNECTIONS_FILE"
-SECRET_FIELDS = ("ghl_token", "mailjet_api_key", "mailjet_secret_key")
+SECRET_FIELDS = (
+    "ghl_token",
+    "mailjet_api_key",
+    "mailjet_secret_key",
+    "webhook_secret",
+)
+STAND_IN = "-" * 16
+"""For a secret whose problem is reported already: a second line would only confuse."""
 WHERE_TO_FIND = {
     "ghl_token": "create one in GHL: Settings > Private Integrations",
     "ghl_location_id": "the id in the address of the sub-account's GHL pages",
@@ -157,7 +180,12 @@ def from_env(
         optout_scope_account=process["optout_scope"] == "account",
         changes_interval_seconds=process["changes_interval_seconds"],
         optouts_interval_seconds=process["optouts_interval_seconds"],
+        feedback_interval_seconds=process["feedback_interval_seconds"],
         bulk_hours=process["bulk_hours"],
+        report_hour=process["report_hour"],
+        ghl_webhook_public_key=process["ghl_webhook_public_key"],
+        ghl_webhook_legacy_key=process["ghl_webhook_legacy_key"],
+        webhook_legacy=process["webhook_legacy"],
     )
 
 
@@ -232,6 +260,7 @@ def _connections_from_file(
                     f"{prefix}{secret}: a secret does not belong in this file; put it "
                     f"in .env and name the variable in {secret}_env"
                 )
+                values[secret] = STAND_IN
             elif variable and environ.get(str(variable)):
                 values[secret] = environ[str(variable)]
             elif variable:
@@ -239,6 +268,6 @@ def _connections_from_file(
                 known = re.fullmatch(r"[A-Z][A-Z0-9_]*", str(variable))
                 named = variable if known else "the variable that it names"
                 problems.append(f"{prefix}{secret}_env: {named} is not set")
-                values[secret] = "-"
+                values[secret] = STAND_IN
         connections += _one_connection(name, values, names, problems, prefix)
     return connections

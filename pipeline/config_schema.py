@@ -6,6 +6,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from pipeline.config_rules import RulesField
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -180,6 +182,15 @@ class ConnectionSchema(Schema):
         load_default=1, validate=validate.Range(min=0, max=365)
     )
     task_assignee = fields.String(load_default="")
+    webhook_secret = fields.String(
+        load_default="",
+        validate=validate.Regexp(
+            r"[A-Za-z0-9_-]{16,256}\Z",
+            error="use A-Z, a-z, 0-9, _ and -, 16 to 256 of them",
+        ),
+    )
+    soft_bounces = fields.Integer(load_default=5, validate=validate.Range(1, 20))
+    rules = RulesField(load_default=())
 
     @validates_schema
     def _lists_of_their_own(self, data: dict[str, Any], **kw: Any) -> None:
@@ -211,4 +222,11 @@ class SettingsSchema(Schema):
     optouts_interval_seconds = fields.Integer(
         load_default=300, validate=validate.Range(min=30, max=86_400)
     )
+    feedback_interval_seconds = fields.Integer(
+        load_default=300, validate=validate.Range(min=30, max=86_400)
+    )
     bulk_hours = HoursField(load_default=(1, 5))
+    report_hour = fields.Integer(load_default=6, validate=validate.Range(0, 23))
+    ghl_webhook_public_key = fields.String(load_default="")
+    ghl_webhook_legacy_key = fields.String(load_default="")
+    webhook_legacy = fields.Boolean(load_default=False)

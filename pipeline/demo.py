@@ -1,10 +1,12 @@
 """`ghl-mailjet demo`: the whole product on this machine, with both vendors local.
 
-Starts a Redis-compatible server, the sandbox, a worker, beat and Flower; sets up; runs
-a full resync; shows one contact on both sides; ends everything that it started.
+Starts a Redis-compatible server, the sandbox, a worker, beat, Flower and the receiver;
+sets up; runs a full resync; shows one contact on both sides, and once more after it has
+unsubscribed; ends everything that it started.
 """
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -19,7 +21,7 @@ from pathlib import Path
 import click
 from dotenv import dotenv_values
 
-from pipeline import runs, setup
+from pipeline import callbacks, runs, setup
 from pipeline.bootstrap import Pipeline, build
 from pipeline.config import from_env
 from pipeline.demo_contact import Example
@@ -32,6 +34,8 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 FLOWER_PORT = 5555
 FLOWER_LOGIN = "demo:demo"
+RECEIVER = [sys.executable, "-m", "gunicorn", "-c", "python:workers.gunicorn"]
+RECEIVER += ["workers.receiver:app"]
 PLENTY = {"tasks": 1.0, "notes": 1.0, "appointments": 0.3}
 """How many the sandbox invents for each contact."""
 
@@ -77,6 +81,8 @@ def _run(stack: ExitStack, contacts: int, *, keep: bool) -> None:
     environ |= _sandbox(stack, folder, environ, contacts)
     port = _free_port(FLOWER_PORT)
     environ |= {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": FLOWER_LOGIN}
+    bind = f"127.0.0.1:{_free_port()}"
+    environ |= {"RECEIVER_BIND": bind, "SYNC_WEBHOOK_SECRET": secrets.token_urlsafe()}
     pipeline = build(from_env(environ))
     kit = pipeline.kit("default")
     _refuse_foreign_state(pipeline)
@@ -85,9 +91,13 @@ def _run(stack: ExitStack, contacts: int, *, keep: bool) -> None:
     setup.run(kit, console.print)
     for process in ("worker", "beat", "flower"):
         _start(stack, process, _celery(process), folder, environ)
+    _start(stack, "receiver", RECEIVER, folder, environ)
     _wait("the worker", lambda: bool(pipeline.processes.slots()))
+    _wait("the receiver", lambda: _answers(bind))
+    callbacks.register(kit, f"http://{bind}", lambda line: None)
     door = f"{environ['GHL_BASE_URL']}/_sandbox"
     example = Example(door)
+    example.send_webhooks_to(f"http://{bind}/webhooks/ghl")
     console.rule("One contact before")
     example.show()
     console.rule("Full resync")
@@ -95,6 +105,11 @@ def _run(stack: ExitStack, contacts: int, *, keep: bool) -> None:
     code = watch_run(pipeline, kit, started.run_id)
     console.rule("The same contact after")
     example.show()
+    if not code:
+        console.rule("They unsubscribe in Mailjet, and GHL hears of it")
+        example.unsubscribe(kit.connection.mailjet_list_id)
+        _wait("DND in GHL", example.is_blocked)
+        example.show()
     _say_what_next(door, example, port, keep=keep)
     if keep and not code:
         _stay()
@@ -162,6 +177,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def _answers(address: str) -> bool:
+    host, _, port = address.partition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
 def _wait(what: str, ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not ready():
@@ -201,7 +222,7 @@ def _say_what_next(door: str, example: Example, port: int, *, keep: bool) -> Non
         login = FLOWER_LOGIN.replace(":", " / ")
         console.print(f"Flower         http://127.0.0.1:{port}  (log in: {login})")
         console.print(f"What was asked {door}/stats")
-        console.print("Edit that contact, and see it in Mailjet a minute later:")
+        console.print("Edit that contact, and see it in Mailjet a moment later:")
         console.print(f"  curl {door}/ghl/contacts \\")
         console.print(f'    -d \'{{"id": "{example.id}", "city": "Lyon"}}\'')
         console.print("Ask for a task in Mailjet, and see it in GHL a minute later:")

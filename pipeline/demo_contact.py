@@ -12,6 +12,7 @@ from pipeline.terminal import console
 
 Row = dict[str, Any]
 
+TAG = "mailjet-unsubscribed"
 SHOWN = ("id", "firstName", "lastName", "email", "companyName", "city", "tags")
 
 
@@ -39,8 +40,23 @@ class Example:
             appointmentStatus="confirmed",
         )
 
+    def send_webhooks_to(self, url: str) -> None:
+        """Let GHL tell of every change."""
+        self._ask("ghl/webhooks", {"url": url})
+
+    def unsubscribe(self, list_id: int | None) -> None:
+        """As the person does, by the link in a mail."""
+        told = {"event": "unsub", "contact": self.email.strip(), "list_id": list_id}
+        self._ask("mailjet/events", told)
+
+    def is_blocked(self) -> bool:
+        """Whether GHL sends them no e-mail any more, and says so by a tag."""
+        contact = self._ask(f"ghl/contacts/{self.id}")
+        return "Email" in contact["dndSettings"] and TAG in contact["tags"]
+
     def show(self) -> None:
         """Print both sides as they are now."""
+        self._contact = self._ask(f"ghl/contacts/{self.id}")
         table = Table("GoHighLevel", "Mailjet")
         table.add_row(_lines(self._in_ghl()), _lines(self._in_mailjet()))
         console.print(table)
@@ -58,6 +74,8 @@ class Example:
 
     def _in_ghl(self) -> Iterable[tuple[str, object]]:
         yield from ((k, v) for k, v in self._contact.items() if k in SHOWN and v)
+        for channel, entry in (self._contact.get("dndSettings") or {}).items():
+            yield f"{channel} DND", f"{entry['status']} ({entry['message']})"
         for task in self._activities("tasks"):
             state = "completed" if task["completed"] else f"due {task['dueDate']}"
             yield "task", f"{task['title']} ({state})"

@@ -28,7 +28,8 @@ from pipeline.ghl.records import ListCursor
 from pipeline.mailjet.client import MailjetClient
 from pipeline.paging import Cursor, Found, paged
 from pipeline.permit import Lane, Permit
-from pipeline.preferences import Preferences, is_dead_token, stops_everything
+from pipeline.polls import Polls, read_each
+from pipeline.preferences import Preferences, is_dead_token
 from pipeline.store.setup import SetupRecord
 from pipeline.sweeps import Sweeps
 
@@ -54,6 +55,7 @@ class Discovery:
         # Few calls, for what somebody did a moment ago: not behind a resync.
         self._feed = Feed(kit, record, Lane.LIVE)
         self._sweeps = Sweeps(kit, record, Lane.LIVE)
+        self.polls = Polls(kit, record)
         self._stages: dict[str, Callable[[Cursor], Found]] = {
             **self.preferences.stages,
             "properties": self._properties,
@@ -173,13 +175,7 @@ class Discovery:
         for _ in range(CROSSINGS_AT_MOST):
             if not self._kit.ledger.cross():
                 break
-        for part in (*self._feed.parts, *self._sweeps.parts):
-            try:
-                part()
-            except PermanentError as error:
-                if stops_everything(error):
-                    raise
-                logger.warning("left out until the next time: %s", error)
+        read_each((*self._feed.parts, *self._sweeps.parts))
 
 
 def _position(cursor: Cursor) -> float:

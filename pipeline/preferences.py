@@ -4,14 +4,16 @@ Three stages of a full run, each one page at a time; `setup` and Beat read them 
 """
 
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 from pipeline.bootstrap import Kit
 from pipeline.errors import PermanentError, Reach, ScopeMissing
+from pipeline.ghl.records import ContactPage
 from pipeline.paging import Cursor, Found, paged
 from pipeline.permit import Lane, Permit
 from pipeline.store.setup import SetupRecord
-from pipeline.sync.consent import mailjet_opt_out
+from pipeline.sync.ghl_dnd import is_bounce_block
 
 OPTOUT_FILTER = (
     {
@@ -59,14 +61,33 @@ class Preferences:
             # Refused since `setup`: the old set lapses, and contacts are read singly.
             return Found(onwards)
         optouts = self._kit.optouts
-        address = self._policy.fingerprint.address
-        known = [address(row.email) for row in page.contacts if row.email]
-        if not optouts.add_ghl(reader, page.ids, known, first=after is None):
+        ids, known = self._said_no(page)
+        if not optouts.add_ghl(reader, ids, known, first=after is None):
             return Found({"stage": "optouts"})
         if page.next is not None:
             return Found({"stage": "optouts", "reader": reader, "after": page.next})
-        self._kit.ledger.mark(Lane.CONSENT, optouts.complete_ghl(reader))
+        newcomers = optouts.complete_ghl(reader)
+        optouts.expect(newcomers)
+        self._kit.ledger.mark(Lane.CONSENT, newcomers)
         return Found(onwards)
+
+    def _said_no(self, page: ContactPage[list[Any]]) -> tuple[list[str], list[bytes]]:
+        """Ids and addresses of those on a page who said no themselves.
+
+        We set the same DND for an address that bounces; where a row does not show who
+        set it, what we know of the address tells.
+        """
+        rows = page.contacts
+        addresses = [self._policy.fingerprint.address(r.email or "") for r in rows]
+        streak = self._policy.soft_bounces
+        bounced = self._kit.consents.are_bounced(addresses, streak)
+        kept = [
+            (row, address)
+            for row, address, is_bounced in zip(rows, addresses, bounced, strict=True)
+            if not (is_bounce_block(row) or (row.dnd_settings is None and is_bounced))
+        ]
+        ids = [*(row.id for row, _ in kept), *filter(None, page.bad_rows)]
+        return ids, [address for row, address in kept if row.email]
 
     def read_optouts(self) -> None:
         """Read the whole set of people who opted out in GHL; newcomers go first."""
@@ -96,11 +117,15 @@ class Preferences:
         unsubscribed = optouts.are_unsubscribed(reader, ids)
         if unsubscribed is None:
             return Found({"stage": "unsubscribed"})
-        address = self._policy.fingerprint.address
+        people = page.subscribers
+        addresses = [self._policy.fingerprint.address(one.email) for one in people]
+        streak = self._policy.soft_bounces
+        bounced = self._kit.consents.are_bounced(addresses, streak)
+        rows = zip(people, addresses, unsubscribed, bounced, strict=True)
         gone = [
-            address(subscriber.email)
-            for subscriber, is_gone in zip(page.subscribers, unsubscribed, strict=True)
-            if is_gone or mailjet_opt_out(subscriber, account_wide=True)
+            address
+            for one, address, is_gone, is_bounced in rows
+            if is_gone or one.complained or (one.excluded and not is_bounced)
         ]
         if not optouts.add_mailjet(reader, gone, first=offset == 0):
             return Found({"stage": "unsubscribed"})

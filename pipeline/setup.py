@@ -74,6 +74,7 @@ def run(
     in_ghl, in_mailjet = kit.optouts.counts()
     tell(f"Opted out: {in_ghl} contacts in GHL, {in_mailjet} addresses in Mailjet")
     kit.feed.begin(record.done_ms)
+    kit.happened.begin_all(record.done_ms)
     kit.setup.save(record)
     return record
 
@@ -93,6 +94,7 @@ def restore(kit: Kit) -> bool:
     # What was written in Mailjet while nobody looked; what is in GHL already shows by
     # its reference.
     kit.feed.begin(_now_ms() - DAY_MS)
+    kit.happened.begin_all(_now_ms() - DAY_MS)
     run(kit)
     return True
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.check import ACCEPT_DELETIONS, remedy
+from pipeline.check import ACCEPT_DELETIONS, DECIDE_OPTOUTS, remedy
 from pipeline.errors import ConfigError
 from pipeline.findings import Finding, Level
 from pipeline.store import dead_letters
@@ -30,15 +30,15 @@ BEAT_SILENT_SECONDS = 15
 
 
 def show_finding(finding: Finding) -> None:
-    console.print(MARKS[finding.level], _plain(finding.what))
+    console.print(MARKS[finding.level], unmarked(finding.what))
     if finding.mend:
-        console.print("        ->", _plain(finding.mend))
+        console.print("        ->", unmarked(finding.mend))
 
 
 def show_runs(found: Iterable[Run]) -> None:
     """A table of runs, newest first."""
     table = Table(
-        _whole("run"), "kind", "state", "started (UTC)", "found", "done", "dead"
+        whole("run"), "kind", "state", "started (UTC)", "found", "done", "dead"
     )
     table.add_column("what happened")
     for run in found:
@@ -46,7 +46,7 @@ def show_runs(found: Iterable[Run]) -> None:
             run.id,
             run.kind,
             run.state,
-            _time(run.started_ms),
+            utc(run.started_ms),
             f"{run.discovered:,}",
             f"{run.settled:,}",
             f"{run.dead:,}",
@@ -69,10 +69,10 @@ def show_letters(letters: list[DeadLetter]) -> None:
     if not letters:
         console.print("No dead letters.")
         return
-    table = Table(_whole("contact"), "cause", "since (UTC)", "attempts", "reason")
+    table = Table(whole("contact"), "cause", "since (UTC)", "attempts", "reason")
     for letter in letters:
-        row = (letter.ghl_id, letter.cause, _time(letter.at_ms), str(letter.attempts))
-        table.add_row(*row, _plain(letter.reason))
+        row = (letter.ghl_id, letter.cause, utc(letter.at_ms), str(letter.attempts))
+        table.add_row(*row, unmarked(letter.reason))
     console.print(table)
     console.print("Try again: ghl-mailjet replay CONTACT_ID | --cause CAUSE | --all")
 
@@ -107,6 +107,8 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         "leased": backlog.leased,
         "dead_letters": dead_letters.causes(letters),
         "missing_held_back": kit.presence.held(),
+        "optouts_held_back": len(kit.optouts.held()),
+        "inbox_waiting": pipeline.inbox.counts().due,
         "run": run
         and {
             "id": run.id,
@@ -125,9 +127,9 @@ def _pause(kit: Kit) -> dict[str, str] | None:
     if pause is None:
         return None
     return {
-        "since": _time(pause.since_ms),
+        "since": utc(pause.since_ms),
         "reason": pause.reason,
-        "next_probe": _time(pause.probe_at_ms),
+        "next_probe": utc(pause.probe_at_ms),
         "what_to_do": remedy(pause),
     }
 
@@ -144,7 +146,7 @@ def show_status(status: dict[str, Any]) -> None:
         "others_paused": ", ".join(status["others_paused"]),
     }
     for key, value in brief.items():
-        table.add_row(f"[bold]{key.replace('_', ' ')}[/]", _plain(_word(value)))
+        table.add_row(f"[bold]{key.replace('_', ' ')}[/]", unmarked(_word(value)))
     console.print(table)
     for name, pause in pauses.items():
         _say(f"Connection {name!r} is paused since {pause['since']} (UTC):")
@@ -154,11 +156,14 @@ def show_status(status: dict[str, Any]) -> None:
     if held := status["missing_held_back"]:
         _say(f"{held:,} contacts are missing in GHL's listing and were left alone:")
         _say(f"  what to do: {ACCEPT_DELETIONS}")
+    if mass := status["optouts_held_back"]:
+        _say(f"{mass:,} contacts opted out in GHL in a mass: excluded, still on lists:")
+        _say(f"  what to do: {DECIDE_OPTOUTS}")
 
 
 def _say(line: str) -> None:
     """A line that may be copied: never broken at the width of the terminal."""
-    console.print(_plain(line), soft_wrap=True)
+    console.print(unmarked(line), soft_wrap=True)
 
 
 def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> int:
@@ -243,12 +248,12 @@ def _elapsed(run: Run) -> float:
     return max(0.001, (end - run.started_ms) / 1000)
 
 
-def _whole(header: str) -> Column:
+def whole(header: str) -> Column:
     """Never cut, however narrow the terminal: ids are there to be typed again."""
     return Column(header, no_wrap=True, overflow="fold")
 
 
-def _time(milliseconds: int) -> str:
+def utc(milliseconds: int) -> str:
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
@@ -262,6 +267,6 @@ def _word(value: Any) -> str:
     return plain[value] if isinstance(value, bool | None) else str(value) or "-"
 
 
-def _plain(text: str) -> str:
+def unmarked(text: str) -> str:
     """Vendors' words may hold brackets; they are not markup."""
     return text.replace("[", r"\[")

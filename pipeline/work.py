@@ -92,6 +92,7 @@ def _sync(kit: Kit, permit: Permit, opened: Opened) -> str:
         lease,
         result.outcome,
         result.snapshot,
+        result.record,
         old_address=old_address,
         answered=permit.answered,
         touched=opened.touched if result.looked else b"",
@@ -101,6 +102,8 @@ def _sync(kit: Kit, permit: Permit, opened: Opened) -> str:
     if not settled:
         return "lease lost"
     kit.feed.handled(lease.ghl_id, result.answered)
+    if result.snapshot:
+        kit.engagement.handled(result.snapshot.address, result.responded)
     return str(result.outcome)
 
 

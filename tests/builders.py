@@ -5,15 +5,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipeline.html_text import plain_text
+from pipeline.sync.actions import Action
 from pipeline.sync.aggregates import NoteText
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, ListAction, Subscriber
-from pipeline.sync.diff import Action, Inheritance, Sides, plan
+from pipeline.sync.diff import Inheritance, Sides, plan
 from pipeline.sync.history import HISTORIC
+from pipeline.sync.mail_event import EventKind, MailEvent
 from pipeline.sync.mapping import FieldMap
 from pipeline.sync.ports import Carrying, Policy
+from pipeline.sync.remembering import remember
+from pipeline.sync.rules import Rule
 from pipeline.sync.snapshot import Fingerprint, Snapshot
-from pipeline.sync.writer import Writer, remember
+from pipeline.sync.writer import Writer
 from tests.tiny_vendors import NOW_MS, TinyGhl, TinyMailjet
 
 EMAIL = "ann@example.com"
@@ -51,6 +55,25 @@ def make_policy(**fields: Any) -> Policy:
         "carrying": make_carrying(),
     }
     return Policy(**{**defaults, **fields})
+
+
+def make_event(**fields: Any) -> MailEvent:
+    """A click of a campaign's mail."""
+    defaults = {
+        "kind": EventKind.CLICK,
+        "at_ms": NOW_MS,
+        "message_id": 1,
+        "campaign_id": 7,
+        "campaign": "Spring",
+        "url": "https://example.com/pricing",
+    }
+    return MailEvent(**{**defaults, **fields})
+
+
+def make_rule(**fields: Any) -> Rule:
+    """A task for each click."""
+    defaults = {"name": "calls", "on": frozenset({EventKind.CLICK}), "task": "{url}"}
+    return Rule(**{**defaults, **fields})
 
 
 def make_carrying(**fields: Any) -> Carrying:
@@ -107,6 +130,7 @@ def make_inheritance(**fields: Any) -> Inheritance:
         "opted_out": False,
         "excluded": False,
         "leaves": {MAIN_LIST: ListAction.REMOVE},
+        "was": Subscriber(99),
     }
     return Inheritance(**{**defaults, **fields})
 

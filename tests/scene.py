@@ -74,8 +74,10 @@ class Scene:
         }
         tags = ", ".join(code(tag) for tag in contact["tags"])
         seen["tags"] = f"`tags` {tags or 'empty'}"
-        status = contact.get("dndSettings", {}).get("Email", {}).get("status")
-        seen["dnd"] = f"DND for e-mail {code(status or 'never set')}"
+        entry = contact.get("dndSettings", {}).get("Email", {})
+        seen["dnd"] = f"DND for e-mail {code(entry.get('status', 'never set'))}"
+        if entry.get("code"):
+            seen["dnd"] += f", `code` {code(entry['code'])}"
         for task in self._sandbox.tasks(self.id):
             seen[f"task {task['id']}"] = (
                 f"task {code(task['title'])}, due {code(task['dueDate'])}, "

@@ -18,6 +18,7 @@ from pipeline.config import (
     CONNECTIONS_FILE_VARIABLE,
     PROCESS_VARIABLES,
 )
+from pipeline.metrics import TABLE
 from pipeline.permit import Lane
 from pipeline.store.state import CONNECTION_KEYS, LEDGER_KEYS, PREFIX, PROCESS_KEYS
 from pipeline.sync.history import HISTORIC
@@ -31,6 +32,8 @@ VARIABLES = (
     *CONNECTION_VARIABLES.values(),
     CONNECTIONS_FILE_VARIABLE,
 )
+SERVERS = ("FLOWER_", "RECEIVER_")
+"""Variables that Flower and Gunicorn read."""
 KEY_MAKERS = {"process_key": PROCESS_KEYS, "connection_key": CONNECTION_KEYS}
 TASK_NAMES = "from workers.celery import app; app.loader.import_default_modules(); "
 TASK_NAMES += "print(*[name for name in app.tasks if not name.startswith('celery.')])"
@@ -188,7 +191,7 @@ def test_every_setting_is_documented(variable: str, document: str) -> None:
 def test_every_line_of_the_example_is_a_setting() -> None:
     named = set(re.findall(r"^([A-Z_]+)=", text(".env.example"), re.M))
 
-    assert {n for n in named if not n.startswith("FLOWER_")} == set(VARIABLES)
+    assert {n for n in named if not n.startswith(SERVERS)} == set(VARIABLES)
 
 
 @pytest.mark.parametrize("command", list(commands(main)))
@@ -196,6 +199,20 @@ def test_every_command_is_in_the_readme(command: str) -> None:
     typed = rf"(?:ghl-mailjet |`){re.escape(command)}(?![\w-])"
 
     assert re.search(typed, text("README.md"))
+
+
+def test_every_metric_is_in_the_readme_as_its_row_says() -> None:
+    told = re.findall(r"^\| `(ghl_mailjet_\w+)` \| (.*?) \| (.*?) \|", _metrics(), re.M)
+
+    labels = {row.full_name: ", ".join(f"`{x}`" for x in row.labels) for row in TABLE}
+    assert {name: by for name, _, by in told} == labels
+    assert {name: unit for name, unit, _ in told} == {
+        row.full_name: row.unit for row in TABLE
+    }
+
+
+def _metrics() -> str:
+    return text("README.md").partition("## Metrics")[2].partition("\n## ")[0]
 
 
 @pytest.mark.parametrize("lane", list(Lane))

@@ -7,8 +7,9 @@ answer of `managecontact` lists all properties as they were stored.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from pipeline.errors import NotFound, Rejected
@@ -198,6 +199,7 @@ class TinyGhl:
         self.notes: dict[str, list[Note]] = {}
         self.appointments: dict[str, list[Appointment]] = {}
         self.reads: list[str] = []
+        self.writes = 0
         self._ids = count(1)
 
     def list_tasks(self, contact_id: str) -> Listing[Task]:
@@ -223,6 +225,13 @@ class TinyGhl:
         self.notes.setdefault(contact_id, []).append(note)
         return note
 
+    def update_note(self, contact_id: str, note_id: str, body: str) -> None:
+        self.get_contact(contact_id)
+        self.notes[contact_id] = [
+            replace(note, body=body) if note.id == note_id else note
+            for note in self.notes.get(contact_id, [])
+        ]
+
     def create_task(
         self,
         contact_id: str,
@@ -241,6 +250,17 @@ class TinyGhl:
     def get_contact(self, contact_id: str) -> Contact:
         if contact_id not in self.contacts:
             raise NotFound("ghl", "GET /contacts/:contactId", 400)
+        return self.contacts[contact_id]
+
+    def update_contact(
+        self, contact_id: str, values: Mapping[str, object]
+    ) -> Contact | None:
+        """Only `dndSettings`, which is all that a sync writes."""
+        contact = self.get_contact(contact_id)
+        assert values.keys() == {"dndSettings"}
+        channels = cast("Mapping[str, object]", values["dndSettings"])
+        self.writes += 1
+        self.contacts[contact_id] = replace(contact, dnd_settings=channels)
         return self.contacts[contact_id]
 
     def contacts_with_email(self, email: str) -> tuple[str, ...]:

@@ -65,8 +65,10 @@ app.conf.update(
     task_routes={
         "dispatch.tick": {"queue": Lane.CONSENT},
         "discovery.optouts": {"queue": Lane.CONSENT},
+        "event.apply": {"queue": Lane.CONSENT},
         "discovery.changes": {"queue": Lane.LIVE},
         "discovery.activities": {"queue": Lane.LIVE},
+        "discovery.feedback": {"queue": Lane.LIVE},
         "connection.probe": {"queue": Lane.LIVE},
         "resync.full": {"queue": Lane.LIVE},
     },

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 UNHEARD_RINGS = 10
 ACTIVITIES_INTERVAL_SECONDS = 60
+REPORT_INTERVAL_SECONDS = 86_400
+REPORT_RING_SECONDS = 600
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -34,6 +36,10 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         "discovery.activities": _every(
             "discovery.activities", ACTIVITIES_INTERVAL_SECONDS
         ),
+        "discovery.feedback": _every(
+            "discovery.feedback", settings.feedback_interval_seconds
+        ),
+        "consent.report": _every("consent.report", REPORT_RING_SECONDS),
     }
 
 

@@ -5,13 +5,15 @@ stored in the broker and shown in Flower. Tasks that ring (everything but `resyn
 may be lost, because a lost ring is rung again: a lease expires, and Beat ticks.
 """
 
+import time
 from collections.abc import Iterable
+from functools import partial
 from uuid import uuid4
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from pipeline import check, runs, setup, work
+from pipeline import check, consent_report, inbox, runs, setup, work
 from pipeline.bootstrap import Kit
 from pipeline.discovery import Discovery
 from pipeline.errors import PipelineError
@@ -19,8 +21,12 @@ from pipeline.permit import Lease
 from pipeline.retry import trouble
 from pipeline.store.dead_letters import worker_lost
 from workers.celery import app, dispatcher, pipeline
-from workers.schedule import ACTIVITIES_INTERVAL_SECONDS
+from workers.schedule import ACTIVITIES_INTERVAL_SECONDS, REPORT_INTERVAL_SECONDS
 from workers.signals import heartbeat
+
+ENTRIES_AT_A_TIME = 10
+TICK_SECONDS = 5
+"""A tick's ring that nobody heard for so long was rung again."""
 
 
 @app.task(name="contact.sync")
@@ -58,7 +64,26 @@ def dispatch_tick() -> int:
         if kit.health.claim_probe():
             connection_probe.delay(connection=kit.connection.name)
         _ring_discovery(kit)
+    if pipeline().inbox.counts().due:
+        event_apply.apply_async(expires=TICK_SECONDS)
     return _send(dispatcher().idle())
+
+
+@app.task(name="event.apply")
+def event_apply() -> str:
+    """Hand what came in to the contacts it is about, then send these.
+
+    Rung by the receiver, and by every tick while something is due. Run twice at a time,
+    each takes other entries.
+    """
+    handled = 0
+    try:
+        while count := inbox.apply_waiting(pipeline(), ENTRIES_AT_A_TIME):
+            handled += count
+            _send(dispatcher().idle())
+    except (RedisError, OperationalError) as error:
+        return f"Redis is away ({type(error).__name__}): entries come back"
+    return f"{handled} handled"
 
 
 @app.task(name="connection.probe")
@@ -120,6 +145,24 @@ def discovery_activities(connection: str | None = None) -> str:
         runs.discover(kit, Discovery.activities)
     _send(dispatcher().idle())
     return f"{len(kits)} looked at"
+
+
+@app.task(name="discovery.feedback")
+def discovery_feedback(connection: str | None = None) -> str:
+    """Read back what Mailjet's webhooks lost, or nobody registered; rung by Beat."""
+    kits = [pipeline().kit(connection)] if connection else _working("feedback")
+    for kit in kits:
+        runs.discover(kit, lambda discovery: discovery.polls.read())
+    _send(dispatcher().idle())
+    return f"{len(kits)} read"
+
+
+@app.task(name="consent.report")
+def consent_compare(connection: str | None = None) -> str:
+    """Compare consent on both sides completely; rung by Beat, once a day."""
+    kits = [pipeline().kit(connection)] if connection else _to_report()
+    found = [runs.discover(kit, partial(_mailable, kit)) or 0 for kit in kits]
+    return f"{sum(found)} mailable of {len(kits)} compared"
 
 
 @app.task(name="resync.full", acks_late=True)
@@ -194,6 +237,19 @@ def _restored(kit: Kit) -> bool:
     return kit.setup.claim_due("restore", 60) and setup.restore(kit)
 
 
+def _to_report() -> list[Kit]:
+    """Connections whose report of the day is due."""
+    if time.gmtime().tm_hour != pipeline().settings.report_hour:
+        return []
+    return _working("report")
+
+
+def _mailable(kit: Kit, _: Discovery) -> int:
+    """How many people can be mailed in Mailjet who opted out in GHL."""
+    record = kit.record()
+    return len(consent_report.compare(kit, record).mailable) if record else 0
+
+
 def _working(task: str) -> list[Kit]:
     """Connections that are set up, work, and have not had `task` in this interval."""
     config = pipeline().settings
@@ -201,6 +257,8 @@ def _working(task: str) -> list[Kit]:
         "changes": config.changes_interval_seconds,
         "optouts": config.optouts_interval_seconds,
         "activities": ACTIVITIES_INTERVAL_SECONDS,
+        "feedback": config.feedback_interval_seconds,
+        "report": REPORT_INTERVAL_SECONDS,
     }[task]
     return [
         kit

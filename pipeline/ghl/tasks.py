@@ -142,6 +142,7 @@ class TaskCalls:
         *,
         completed: bool | None = None,
         contact_ids: Sequence[str] = (),
+        query: str = "",
         search_after: Sequence[Any] | None = None,
     ) -> TaskPage:
         """Read one page of up to 500 tasks of the location.
@@ -153,6 +154,7 @@ class TaskCalls:
         Args:
             completed: only the done, or only the open; None reads all.
             contact_ids: only theirs; empty reads everybody's.
+            query: only those with this in their title; empty reads all.
             search_after: the `next` of the page before, opaque; None starts.
 
         Raises:
@@ -164,6 +166,8 @@ class TaskCalls:
             body["completed"] = completed
         if contact_ids:
             body["contactId"] = list(contact_ids)
+        if query:
+            body["query"] = query
         if search_after is not None:
             body["searchAfter"] = list(search_after)
         answer = self.session.send(

@@ -13,16 +13,18 @@ from marshmallow import Schema
 from pipeline.answer import Answer
 from pipeline.mailjet import schemas
 from pipeline.mailjet.account import AccountCalls
+from pipeline.mailjet.callbacks import CallbackCalls
 from pipeline.mailjet.calls import LIMIT, only, records_of
 from pipeline.mailjet.history import HistoryCalls
 from pipeline.mailjet.records import (
     SubscriberPage,
 )
+from pipeline.mailjet.statistics import StatisticsCalls
 from pipeline.session import QueryValue
 from pipeline.sync.contact import ListAction, Subscriber
 
 
-class MailjetClient(AccountCalls, HistoryCalls):
+class MailjetClient(AccountCalls, CallbackCalls, HistoryCalls, StatisticsCalls):
     """All calls of one API key."""
 
     def manage_contact(
@@ -51,6 +53,8 @@ class MailjetClient(AccountCalls, HistoryCalls):
                 of a contact when the address or a value is refused.
             NotFound: there is no such list; for the whole connection.
         """
+        if action is ListAction.ADD_AGAIN:
+            raise ValueError("an upsert never subscribes again")
         body: dict[str, Any] = {"Email": email, "Action": action}
         if name is not None:
             body["Name"] = name

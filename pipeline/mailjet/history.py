@@ -6,16 +6,16 @@ when such a property is created.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields, post_load
+from marshmallow import fields, post_load
 
 from pipeline.errors import BadPayload
 from pipeline.mailjet.calls import Calls, only
+from pipeline.mailjet.fields import EntryText, Time, rfc3339
 from pipeline.mailjet.schemas import AnswerSchema
 from pipeline.session import QueryValue
-from pipeline.sync.activity import END_OF_TIME_MS, HistoryEntry
+from pipeline.sync.activity import HistoryEntry
 
 RESOURCE = "contacthistorydata"
 
@@ -27,42 +27,6 @@ class HistoryPage:
     entries: tuple[HistoryEntry, ...]
     next_offset: int | None
     bad_rows: tuple[str, ...] = ()
-
-
-class EntryText(fields.Field[str]):
-    """Text of any form; a number, as an `int` property may hold, becomes its digits."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
-        if isinstance(value, str):
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if isinstance(value, int | float):
-            return str(value)
-        raise ValidationError("Not a text.")
-
-
-class Time(fields.Field[int]):
-    """RFC 3339, UTC where it names no zone, or Unix seconds, as milliseconds.
-
-    What is missing, nonsense or outside 1970 to 9999 is None: an entry without a time
-    is an entry.
-    """
-
-    def deserialize(
-        self, value: Any, attr: str | None = None, data: Any = None, **kw: Any
-    ) -> Any:
-        seconds: float
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            seconds = value
-        else:
-            try:
-                moment = datetime.fromisoformat(value)
-            except (TypeError, ValueError):
-                return None
-            placed = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            seconds = placed.timestamp()
-        # Not a number is not in between either.
-        in_reach = 0 < seconds < END_OF_TIME_MS / 1000
-        return round(seconds * 1000) if in_reach else None
 
 
 class EntrySchema(AnswerSchema):
@@ -109,7 +73,7 @@ class HistoryCalls(Calls):
         if contact_id is not None:
             query["Contact"] = contact_id
         if created_from_ms is not None:
-            query["MinCreatedAt"] = _rfc3339(created_from_ms)
+            query["MinCreatedAt"] = rfc3339(created_from_ms)
         found, following, bad = self.page(RESOURCE, offset, ENTRY, query)
         return HistoryPage(tuple(found), following, bad)
 
@@ -148,8 +112,3 @@ class HistoryCalls(Calls):
         answer = self.session.send("POST", f"/v3/REST/{RESOURCE}", json=body)
         created: HistoryEntry = only(answer, ENTRY)
         return created
-
-
-def _rfc3339(milliseconds: int) -> str:
-    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

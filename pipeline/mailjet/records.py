@@ -48,12 +48,18 @@ class ContactsList:
 
 @dataclass(frozen=True)
 class Recipient:
-    """That a contact is, or was, in a list."""
+    """That a contact is, or was, in a list.
+
+    Args:
+        unsubscribed_ms: when it was unsubscribed, milliseconds since 1970 UTC; None
+            where Mailjet tells no time.
+    """
 
     id: int
     contact_id: int
     list_id: int
     unsubscribed: bool
+    unsubscribed_ms: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Mailjet's wire records: one schema each, and what we make of them.
 
 Numbers and booleans may come as strings, as Mailjet's own samples show them. Left out
-of contacts on purpose: counters and dates of activity.
+of contacts on purpose: counters and dates of activity. Events are in `statistics` and
+`webhooks`.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load
 
 from pipeline.answer import Rows
+from pipeline.mailjet.fields import Time
 from pipeline.mailjet.records import ContactsList, Property, Recipient, User
 from pipeline.sync.contact import Subscriber
 
@@ -83,6 +85,7 @@ class ContactSchema(AnswerSchema):
     name = fields.String(data_key="Name", allow_none=True)
     excluded = fields.Boolean(data_key="IsExcludedFromCampaigns", allow_none=True)
     complained = fields.Boolean(data_key="IsSpamComplaining", allow_none=True)
+    excluded_ms = Time(data_key="ExclusionFromCampaignsUpdatedAt")
 
     @post_load
     def _subscriber(self, data: dict[str, Any], **kw: Any) -> Subscriber:
@@ -127,6 +130,7 @@ class RecipientSchema(AnswerSchema):
     contact_id = _id("ContactID")
     list_id = _id("ListID")
     unsubscribed = fields.Boolean(data_key="IsUnsubscribed", required=True)
+    unsubscribed_ms = Time(data_key="UnsubscribedAt")
 
     @post_load
     def _recipient(self, data: dict[str, Any], **kw: Any) -> Recipient:

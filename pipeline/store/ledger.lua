@@ -11,7 +11,8 @@ local SNAPSHOTS, ADDRESSES, SEEN = KEYS[18], KEYS[19], KEYS[20]
 local HEALTH, SUSPECTS, FENCE = KEYS[21], KEYS[22], KEYS[23]
 local TOUCHED, CROSSINGS = KEYS[24], KEYS[25]             -- id -> kinds; zset kind..id -> due
 local SWEPT = { t = KEYS[26], a = KEYS[27] }              -- id -> rows that differ
-local ROW = KEYS[28]                                      -- a prefix
+local SAID = KEYS[28]                                     -- id -> who said what of consent
+local ROW = KEYS[29]                                      -- a prefix
 
 local WAITING = { bulk = BULK, live = LIVE, consent = CONSENT }
 local RANK = { consent = 0, live = 1, bulk = 2 }

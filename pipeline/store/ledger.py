@@ -10,9 +10,11 @@ from typing import cast
 
 from pipeline.errors import ConnectionPaused, LeaseLost
 from pipeline.permit import Lane, Lease
+from pipeline.store.consents import pack_record
 from pipeline.store.records import Backlog, Opened
 from pipeline.store.run_ledger import RunLedger, in_ms
 from pipeline.store.snapshots import pack_snapshot, updated_ms
+from pipeline.sync.consent import NOTHING, Record
 from pipeline.sync.contact import Contact
 from pipeline.sync.snapshot import Snapshot
 
@@ -113,6 +115,7 @@ class Ledger(RunLedger):
         lease: Lease,
         outcome: str,
         snapshot: Snapshot | None,
+        record: Record = NOTHING,
         *,
         old_address: bytes = b"",
         answered: Iterable[str] = (),
@@ -123,6 +126,7 @@ class Ledger(RunLedger):
         """Save the snapshot and end the lease in one step; False if it was void.
 
         Args:
+            record: the contact's statements about consent; none leave what there was.
             answered: vendors that are known to work by this contact.
             touched: `Opened.touched`, where everything it names was looked at.
             crossings: kinds that were looked at, and when time alone changes what
@@ -134,6 +138,7 @@ class Ledger(RunLedger):
             lease.token,
             outcome,
             pack_snapshot(snapshot) if snapshot else b"",
+            pack_record(record),
             old_address,
             snapshot.address if snapshot else b"",
             " ".join(answered),

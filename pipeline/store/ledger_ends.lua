@@ -15,19 +15,23 @@ end
 
 local function forget(id)
   redis.call('HDEL', SNAPSHOTS, id)
+  redis.call('HDEL', SAID, id)
   redis.call('HDEL', TOUCHED, id)
   redis.call('ZREM', CROSSINGS, 't' .. id, 'a' .. id)
 end
 
--- settle ID TOKEN OUTCOME SNAPSHOT OLD_ADDRESS NEW_ADDRESS ANSWERED TOUCHED CROSSINGS
--- WAKE... : done. 0 when somebody else settled, or holds, the contact.
-function command.settle(id, token, outcome, snapshot, old_address, new_address, answered,
-    touched, crossings, ...)
+-- settle ID TOKEN OUTCOME SNAPSHOT SAID OLD_ADDRESS NEW_ADDRESS ANSWERED TOUCHED
+-- CROSSINGS WAKE... : done. 0 when somebody else settled, or holds, the contact.
+function command.settle(id, token, outcome, snapshot, said, old_address, new_address,
+    answered, touched, crossings, ...)
   if not holds(id, token) then return 0 end
   local again = release(id)
   looked(id, touched, crossings)
   if snapshot == '' then forget(id)
-  else redis.call('HSET', SNAPSHOTS, id, snapshot) end
+  else
+    redis.call('HSET', SNAPSHOTS, id, snapshot)
+    if said ~= '' then redis.call('HSET', SAID, id, said) end
+  end
   if old_address ~= '' and old_address ~= new_address then forget_address(old_address, id) end
   if new_address ~= '' then remember_address(new_address, id) end
   for _, key in ipairs({ WRITING, ATTEMPTS, EXPIRIES, DEAD }) do
@@ -84,7 +88,7 @@ end
 local SETTLING_MS = 30000
 local function settling(id)
   local letters = redis.call('HGET', TOUCHED, id) or ''
-  return string.find(letters, 'i', 1, true) and SETTLING_MS or 0
+  return string.find(letters, '[ie]') and SETTLING_MS or 0
 end
 
 -- expire MAX LETTER ALIVE... : return what expired, and at once what a worker held that

@@ -1,5 +1,6 @@
 """Who said no: complete sets, read page by page and put in place whole."""
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -10,6 +11,12 @@ from pipeline.store.state import connection_key
 
 GHL_SET_SECONDS = 1800
 """A set that was not read again for this long answers nothing any more."""
+MASS_LEAST = 10
+MASS_SHARE = 0.05
+"""More opt-outs of people whom we mail than both in an hour are a mass: a slip of the
+pen in GHL looks like one, and an unsubscription in Mailjet cannot be taken back."""
+MASS_SECONDS = 3600
+CONFIRMED_SECONDS = 86_400
 READING_SECONDS = 600
 """Longer than from one page to the next. A set outlives its completion by this, so that
 the last page can be repeated after a crash."""
@@ -69,6 +76,60 @@ class OptOuts:
         pipe.expire(addresses, GHL_SET_SECONDS)
         pipe.execute()
         return [id_.decode() for id_ in added if id_ and self._is_mailed(id_)]
+
+    def expect(self, ids: Iterable[str]) -> None:
+        """These are about to be looked at: a mass is one from its first contact on."""
+        if new := list(ids):
+            self._redis.sadd(self._mass_key(), *new)
+            self._redis.expire(self._mass_key(), 2 * MASS_SECONDS)
+
+    def holds_back(self, ghl_id: str) -> bool:
+        """Count an opt-out of somebody whom we mail; whether it is one of a mass.
+
+        Who was held stays so until an operator decides.
+        """
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.exists(self._key("optouts:confirmed"))
+        pipe.sismember(self._key("optouts:held"), ghl_id)
+        pipe.sadd(self._mass_key(), ghl_id)
+        pipe.expire(self._mass_key(), 2 * MASS_SECONDS)
+        pipe.scard(self._mass_key())
+        pipe.hlen(self._key("snapshots"))
+        confirmed, held, _, _, count, contacts = pipe.execute()
+        if confirmed:
+            return False
+        if held or count > max(MASS_LEAST, MASS_SHARE * contacts):
+            self._redis.sadd(self._key("optouts:held"), ghl_id)
+            return True
+        return False
+
+    def _mass_key(self) -> str:
+        return self._key(f"optouts:mass:{int(time.time()) // MASS_SECONDS}")
+
+    def held(self) -> list[str]:
+        """Contacts that opted out in a mass: excluded, and not yet unsubscribed."""
+        members = cast("set[bytes]", self._redis.smembers(self._key("optouts:held")))
+        return sorted(id_.decode() for id_ in members)
+
+    def holds(self, ghl_id: str) -> bool:
+        """Whether the contact is one of them."""
+        return bool(self._redis.sismember(self._key("optouts:held"), ghl_id))
+
+    def confirm(self) -> None:
+        """The mass was meant; what comes within a day passes too."""
+        self._redis.set(self._key("optouts:confirmed"), 1, ex=CONFIRMED_SECONDS)
+
+    def release(self, ids: Sequence[str]) -> None:
+        """Decided: these are held no more."""
+        if ids:
+            self._redis.srem(self._key("optouts:held"), *ids)
+            self._redis.srem(self._mass_key(), *ids)
+
+    def forget_ghl(self, ghl_id: str, address: bytes) -> None:
+        """What the set was read for has changed: who still opts out is read again."""
+        self._redis.srem(self._key("optouts:ghl"), ghl_id)
+        addresses = self._key("optouts:ghl:addresses")
+        self._redis.srem(addresses, cast("str", address))
 
     def _is_mailed(self, ghl_id: bytes) -> bool:
         packed = self._redis.hget(self._key("snapshots"), ghl_id.decode())

@@ -1,14 +1,16 @@
 """Contacts that we remember and that a complete listing of GHL did not have."""
 
+import time
 from typing import cast
 
 from redis import Redis
 
-from pipeline.store.snapshots import newest_ms
+from pipeline.store.snapshots import newest_ms, unpack_snapshot
 from pipeline.store.state import connection_key
 
 SCAN_COUNT = 1000
 ACCEPTED_SECONDS = 86_400
+TOLD_SECONDS = 7200
 NEXT_RUN = b"next"
 FEW = 10
 SHARE = 0.05
@@ -73,6 +75,12 @@ class Presence:
             self._redis.set(key, run_id, keepttl=True)
         return accepted in (NEXT_RUN, run_id.encode())
 
+    def address(self, ghl_id: str) -> bytes:
+        """Fingerprint of the address that a contact had; empty where it is unknown."""
+        packed = self._redis.hget(self._key("snapshots"), ghl_id)
+        snapshot = unpack_snapshot(cast("bytes", packed or b""))
+        return snapshot.address if snapshot else b""
+
     def remembers(self, ghl_id: str) -> bool:
         """Whether a sync of this contact ever settled, and GHL still had it then."""
         return bool(self._redis.hexists(self._key("snapshots"), ghl_id))
@@ -80,6 +88,18 @@ class Presence:
     def held(self) -> int:
         """How many missing contacts wait for somebody to say that it is right."""
         return int(cast("bytes | None", self._redis.get(self._key("missing"))) or 0)
+
+    def is_one_of_many(self, ghl_id: str) -> bool:
+        """Count a contact that GHL says was deleted; whether so many were in an hour
+        that somebody is asked, which the next full run does."""
+        key = self._key(f"deleted:{int(time.time()) // 3600}")
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.sadd(key, ghl_id)
+        pipe.expire(key, TOLD_SECONDS)
+        pipe.scard(key)
+        pipe.hlen(self._key("snapshots"))
+        _, _, told, remembered = pipe.execute()
+        return bool(told > max(FEW, remembered * SHARE))
 
     def accept(self) -> None:
         """The contacts that the next full run misses were really deleted."""

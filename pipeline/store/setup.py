@@ -86,6 +86,15 @@ class SetupStore:
             },
         )
 
+    def save_drift(self, report: str) -> None:
+        """Keep the counts of the last consent report, as JSON."""
+        self._redis.set(self._key("drift"), report)
+
+    def drift(self) -> str:
+        """The counts of the last consent report; "" before the first."""
+        stored = cast("bytes | None", self._redis.get(self._key("drift")))
+        return stored.decode() if stored else ""
+
     def watermark_ms(self) -> int | None:
         """The newest change already seen; None before the first full run began."""
         stored = cast("bytes | None", self._redis.get(self._key("watermark")))

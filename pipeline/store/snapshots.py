@@ -11,7 +11,7 @@ from pipeline.sync.contact import Contact
 from pipeline.sync.snapshot import ADDRESS_BYTES, Snapshot
 
 HEAD = struct.Struct(f">4sBQQQ{ADDRESS_BYTES}s")
-OPTED_OUT, EXCLUDED, COMPLAINED, ADDRESS, ERASED = 1, 2, 4, 8, 16
+OPTED_OUT, EXCLUDED, COMPLAINED, ADDRESS, ERASED, BOUNCED, HELD = 1, 2, 4, 8, 16, 32, 64
 COLUMNS = struct.Struct(">H")
 AROUND = struct.Struct(">BIII")
 """Flags, the state of the meetings, seconds of the last look, bytes of the tasks."""
@@ -27,6 +27,8 @@ def pack_snapshot(snapshot: Snapshot) -> bytes:
         | COMPLAINED * snapshot.complained
         | ADDRESS * bool(snapshot.address)
         | ERASED * snapshot.erased
+        | BOUNCED * snapshot.bounced
+        | HELD * snapshot.held
     )
     head = HEAD.pack(
         snapshot.digest,
@@ -64,6 +66,8 @@ def unpack_snapshot(packed: bytes) -> Snapshot | None:
         excluded=bool(flags & EXCLUDED),
         complained=bool(flags & COMPLAINED),
         erased=bool(flags & ERASED),
+        bounced=bool(flags & BOUNCED),
+        held=bool(flags & HELD),
         added_ms=added_ms,
         updated_ms=updated_ms,
         carried=_unpack_carried(rest),
@@ -146,6 +150,12 @@ def _unpack_states(packed: bytes) -> dict[str, int]:
 def is_opted_out(packed: bytes) -> bool:
     """The flag alone, for scans over many snapshots."""
     return bool(packed[4] & OPTED_OUT)
+
+
+def unsubscribed_id(packed: bytes) -> int:
+    """Mailjet's id of a contact that we unsubscribed; 0 of all others."""
+    flags, mailjet_id = HEAD.unpack_from(packed)[1:3]
+    return int(mailjet_id) if flags & OPTED_OUT and not flags & HELD else 0
 
 
 def updated_ms(packed: bytes) -> int:

@@ -1,7 +1,7 @@
 """Every key in Redis: its name, its size, its bound, and who deletes it.
 
-Beside the row cache (600 s) no address is stored: only keyed fingerprints are, and the
-key is made at the first `setup`.
+Beside the row cache (600 s) and what came in and is not handled yet no address is
+stored: only keyed fingerprints are, and the key is made at the first `setup`.
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,16 @@ PROCESS_KEYS = (
     Key("busy", "connections with work at the last tick: 8", "one", "never"),
     Key("turn", "whose turn it is among the connections: 8", "one", "never"),
     Key("bucket:*", "hash and day counters of one allowance: 200", "resources", "TTL"),
+    Key("inbox", "hash, id to what was sent: 700", "100000 + 10000", "end of handling"),
+    Key("inbox-due", "zset of ids to handle: 90", "100000", "end of handling"),
+    Key("inbox-tries", "hash, id to tries, reason: 150", "inbox", "end of handling"),
+    Key("inbox-failed", "zset of ids kept: 90", "10000", "replay, 7 days"),
+    Key("inbox-seen", "zset of ids, for repeats: 90", "events of 7 days", "7 days"),
+    Key("inbox-key", "key of the ids: 32", "one", "never"),
+    Key("inbox-rung", "somebody was told of entries: 1", "one", "claim, 60 s"),
+    Key("inbox-probe", "what `GET /health` writes: 1", "one", "60 s"),
+    Key("received", "hash, answers of the receiver: 40", "30", "never"),
+    Key("handled", "hash, ends of entries: 40", "30", "never"),
 )
 CONNECTION_KEYS = (
     Key("todo:bulk", "zset of waiting ids: 90", "5 minutes of budget", "lease"),
@@ -59,6 +69,15 @@ CONNECTION_KEYS = (
         "deletion in GHL",
     ),
     Key("addresses", "hash, address to ids: 80", "contacts", "address change"),
+    Key("consent", "hash, id to statements: 150", "who said no", "deletion in GHL"),
+    Key("told", "hash, address or id to what events said: 120", "who said no", "never"),
+    Key("alive", "hash, address to 4 bytes: 70", "addresses mailed", "never"),
+    Key("drift", "the last consent report: 200", "one", "next report"),
+    Key("optouts:mass:*", "set of ids opted out in GHL: 70", "an hour's", "7200 s"),
+    Key("optouts:held", "set of ids not yet unsubscribed: 70", "a mass", "decision"),
+    Key("optouts:confirmed", "a mass of opt-outs may pass: 1", "one", "1 day"),
+    Key("reading:*", "how far a feed of Mailjet's was read: 13", "six", "never"),
+    Key("happened:*", "set of a day's events, 8 bytes each: 60", "events", "10 days"),
     Key("seen", "hash, id to Mailjet's side: 160", "differing ids", "settlement"),
     Key("touched", "hash, id to kinds to read: 90", "pointed at", "settlement"),
     Key("crossings", "zset, kind and id by due time: 90", "due items", "crossing"),
@@ -77,6 +96,8 @@ CONNECTION_KEYS = (
     Key("sweep:*", "hash, id to rows, being read: 220", "contacts", "600 s"),
     Key("differing:*", "those of them that differ: 220", "contacts", "600 s"),
     Key("incoming:*", "hash, entry to text, of one id: 500", "asked for", "7 days"),
+    Key("interactions:*", "hash, event to its facts: 400", "200 an address", "7 days"),
+    Key("engaged:*", "zset, what was opened, clicked: 90", "500 an address", "90 days"),
     Key("strangers", "hash, entry to text: 500", "10000", "import, 7 days"),
     Key("feed:*", "time up to which a feed was read: 13", "two", "never"),
     Key("listed:*", "set of entries in its last window: 60", "window", "7 days"),
@@ -96,6 +117,7 @@ CONNECTION_KEYS = (
     Key("watermark", "time of the newest change seen: 13", "one", "never"),
     Key("full_run", "time when a full run last began: 13", "one", "never"),
     Key("missing", "count of missing contacts held back: 8", "one", "next run"),
+    Key("deleted:*", "set of ids told deleted: 70", "an hour's", "7200 s"),
     Key("missing:accepted", "the run that may delete many: 12", "one", "1 day"),
     Key("due:*", "a periodic task ran in this interval: 1", "tasks", "TTL"),
 )
@@ -104,7 +126,7 @@ LEDGER_KEYS = (
     *("again", "writing", "held", "attempts", "expiries", "dead", "run", "found"),
     *("open", "runs", "snapshots", "addresses", "seen", "health", "suspects"),
     *("fence", "touched", "crossings", "swept:tasks", "swept:meetings"),
-    *("row:",),
+    *("consent", "row:"),
 )
 """In the order in which `ledger.lua` names them."""
 

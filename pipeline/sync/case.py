@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.sync.activity import HistoryEntry
+from pipeline.sync.consent import Record
 from pipeline.sync.diff import Inheritance
+from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.ports import Ghl, Mailjet, Memory, Policy
 from pipeline.sync.reading import read_inheritance
 from pipeline.sync.snapshot import Snapshot
@@ -31,6 +33,7 @@ class Result:
 
     Args:
         snapshot: None forgets the contact.
+        record: who said what about mailing the contact.
         wake: contacts that have to look again because this one let an address go.
         looked: everything that somebody pointed at was looked at.
         postponed: it could not be, and something else could not wait for it.
@@ -39,10 +42,12 @@ class Result:
             what they tell, in milliseconds since 1970 UTC; 0 for never.
         again: kinds to read anew, because we made some.
         answered: entries of Mailjet's that ask for nothing more.
+        responded: events of the snapshot's address that rules ask nothing more for.
     """
 
     outcome: Outcome
     snapshot: Snapshot | None
+    record: Record = field(default_factory=dict)
     wake: tuple[str, ...] = ()
     looked: bool = False
     postponed: bool = False
@@ -50,6 +55,7 @@ class Result:
     crossings: Mapping[str, int] = field(default_factory=dict)
     again: str = ""
     answered: tuple[HistoryEntry, ...] = ()
+    responded: tuple[MailEvent, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,8 @@ class Case:
         if old is None or not old.mailjet_id or old.address in (b"", address):
             return None
         self.memory.begin(*self.addresses(address))
-        is_shared = bool(self.memory.evidence(old.address).sharers)
-        return read_inheritance(self.mailjet, self.policy, old, is_shared=is_shared)
+        evidence = self.memory.evidence(old.address)
+        return read_inheritance(self.mailjet, self.policy, old, evidence)
 
     def left_behind(self, address: bytes) -> frozenset[str]:
         """Contacts that keep an address which this one has no more."""

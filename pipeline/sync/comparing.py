@@ -1,15 +1,21 @@
-"""What is compared: evidence joined to one verdict, and both sides with their base."""
+"""What is compared: both sides with their base, under the verdict of all evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from pipeline.sync import consent
+from pipeline.sync import consent, ghl_dnd
+from pipeline.sync.actions import Action, Include, Resubscribe
+from pipeline.sync.blocking import Block, Unblock, needs_block
 from pipeline.sync.case import Case
-from pipeline.sync.consent import Verdict
+from pipeline.sync.consent import Record, Source, Statement
 from pipeline.sync.contact import Contact, Subscriber
 from pipeline.sync.diff import Inheritance, Sides
+from pipeline.sync.judging import Hearing, Judgement
 from pipeline.sync.ports import Evidence
-from pipeline.sync.reading import says_no
 from pipeline.sync.snapshot import Snapshot
+
+OPTED_IN = "The person opted in"
+RECOVERED = "The address takes mail again, or is another one"
 
 
 class Comparison(Case):
@@ -23,6 +29,26 @@ class Comparison(Case):
             return remembered
         return None
 
+    def judge(
+        self,
+        contact: Contact,
+        address: bytes,
+        evidence: Evidence,
+        subscriber: Subscriber | None,
+        heir: Inheritance | None,
+    ) -> Judgement:
+        """What follows from all that was said."""
+        return Hearing(
+            contact,
+            address,
+            evidence,
+            subscriber,
+            heir,
+            self.memory.snapshot,
+            self.policy,
+            self.memory.unsettled,
+        ).judge()
+
     def sides(
         self,
         contact: Contact,
@@ -30,6 +56,7 @@ class Comparison(Case):
         evidence: Evidence,
         subscriber: Subscriber | None,
         heir: Inheritance | None,
+        judgement: Judgement,
         values: Mapping[str, str],
     ) -> Sides:
         """Both sides.
@@ -39,10 +66,10 @@ class Comparison(Case):
         """
         policy, remembered = self.policy, self.memory.snapshot
         base = self.base(address)
-        verdict = self._verdict(contact, evidence, subscriber, heir)
+        back = self._back(contact, evidence, judgement)
         return Sides(
-            wanted={**policy.field_map.desired(contact, verdict), **values},
-            verdict=verdict,
+            wanted={**policy.field_map.desired(contact, judgement.status), **values},
+            verdict=judgement.verdict,
             base=base,
             subscriber=subscriber,
             seen=self.memory.seen if base else None,
@@ -50,33 +77,92 @@ class Comparison(Case):
             writes_properties=not has_older(contact, evidence.sharers),
             exclude=policy.exclude_opted_out
             and bool(
-                consent.ghl_opt_out(contact)
-                or evidence.in_ghl_set
+                consent.ghls_own(judgement.record)
+                or judgement.bounced
                 or (remembered and remembered.excluded)
                 or (heir and heir.excluded)
             ),
             inherits=heir,
+            reopens=judgement.reopened,
+            bounced=judgement.bounced,
+            recovers=bool(base and (base.bounced or base.held))
+            and not judgement.bounced,
+            held=self._is_held(base, judgement),
+            back=back,
         )
 
-    def _verdict(
-        self,
-        contact: Contact,
-        evidence: Evidence,
-        subscriber: Subscriber | None,
-        heir: Inheritance | None,
-    ) -> Verdict:
-        remembered = self.memory.snapshot
-        return consent.decide(
-            ghl=consent.ghl_opt_out(contact) or bool(evidence.in_ghl_set),
-            mailjet=evidence.in_mailjet_set
-            or bool(heir and heir.opted_out)
-            or bool(subscriber and says_no(subscriber, self.policy)),
-            remembered=bool(remembered and remembered.opted_out),
-            sharers=evidence.address_in_ghl_set
-            or any(sharer.opted_out for sharer in evidence.sharers.values()),
-            complained=bool(subscriber and subscriber.complained)
-            or bool(remembered and remembered.complained),
-        )
+    def _back(
+        self, contact: Contact, evidence: Evidence, judgement: Judgement
+    ) -> tuple[Block | Unblock, ...]:
+        """What GHL has to be told: nobody who said no anywhere is mailed anywhere."""
+        is_closed = not judgement.verdict.is_open
+        reopens = judgement.reopened and ghl_dnd.email_opt_out(contact)
+        if reopens and judgement.bounced:
+            # What stands there says that the person opted out.
+            return (Unblock(OPTED_IN), Block(judgement.reason, judgement.since_ms))
+        if is_closed or judgement.bounced:
+            in_set = bool(evidence.in_ghl_set)
+            if needs_block(contact, in_ghl_set=in_set, is_closed=is_closed):
+                return (Block(judgement.reason, judgement.since_ms),)
+            # The tag may be missing still, where an earlier attempt was cut short.
+            block = Block(judgement.reason, judgement.since_ms)
+            untagged = block.tag and block.tag not in (contact.tags or (block.tag,))
+            return (block,) if self.memory.unsettled and untagged else ()
+        before = self.memory.snapshot
+        recovered = bool(before and before.bounced) and ghl_dnd.is_bounce_block(contact)
+        if recovered:
+            return (Unblock(RECOVERED),)
+        if reopens:
+            return (Unblock(OPTED_IN),)
+        return ()
+
+    def _is_held(self, base: Snapshot | None, judgement: Judgement) -> bool:
+        """Whether the contact is one of so many that it may be a slip.
+
+        Only what comes from GHL alone, and of whom we mail: what Mailjet has a no from
+        is unsubscribed there, or excluded by hand.
+        """
+        if judgement.verdict.is_open or base is None or not base.mailjet_id:
+            return False
+        if base.opted_out and not base.held:
+            return False
+        noes = consent.unanswered(judgement.record).keys()
+        return bool(noes) and noes <= consent.OF_GHL and self.memory.holds_back()
+
+
+def after(record: Record, actions: Iterable[Action], sides: Sides) -> Record:
+    """The record once a plan was carried out: what we took back ourselves stands no
+    more, and if it comes again it is new. What we leave as it is was answered too."""
+    again: tuple[int, ...] = ()
+    for action in actions:
+        match action:
+            case Unblock():
+                record = _cleared(record, Source.GHL_EMAIL)
+            case Include():
+                record = _cleared(record, Source.MAILJET_EXCLUDED)
+            case Resubscribe(list_ids):
+                again = list_ids
+    if sides.reopens and sides.subscriber is not None:
+        state = sides.subscriber.unsubscribed or {}
+        left = sorted(i for i, gone in state.items() if gone and i not in again)
+        words = " ".join(map(str, left))
+        record = _cleared(record, Source.MAILJET_LIST, words)
+        record = _cleared(record, Source.MAILJET)
+    return record
+
+
+def _cleared(record: Record, source: Source, left: str = "") -> Record:
+    """A record after we took back ourselves what an opt-in answers.
+
+    Args:
+        left: words of the statement that stand all the same.
+    """
+    known = record.get(source)
+    if known is None:
+        if not left:
+            return record
+        known = Statement(source, min(said.at_ms for said in record.values()))
+    return {**record, source: replace(known, detail=left, stands=bool(left))}
 
 
 def has_older(contact: Contact, sharers: Mapping[str, Snapshot]) -> bool:

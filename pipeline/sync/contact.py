@@ -66,6 +66,8 @@ class Subscriber:
         complained: `IsSpamComplaining`.
         unsubscribed: list id to whether the person is unsubscribed from it; a list
             that is missing has never had the person; None is unknown.
+        excluded_ms: when `excluded` last changed, milliseconds since 1970 UTC; None
+            is unknown, or never.
     """
 
     contact_id: int
@@ -75,6 +77,7 @@ class Subscriber:
     excluded: bool | None = None
     complained: bool = False
     unsubscribed: Mapping[int, bool] | None = None
+    excluded_ms: int | None = None
 
     @property
     def is_erased(self) -> bool:
@@ -91,3 +94,5 @@ class ListAction(StrEnum):
     UNSUBSCRIBE = "unsub"
     REMOVE = "remove"
     """Deletes the membership and its memory of an opt-out with it."""
+    ADD_AGAIN = "addforce"
+    """Add; somebody who unsubscribed is subscribed again: for a proven opt-in alone."""

@@ -1,72 +1,24 @@
 """From both sides and the snapshot to the full list of writes, before any is run."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pipeline.sync.consent import Verdict
+from pipeline.sync.actions import (
+    Action,
+    Edit,
+    Exclude,
+    Include,
+    Resubscribe,
+    Retire,
+    SetLists,
+    Unsubscribe,
+    Upsert,
+)
+from pipeline.sync.blocking import Block, Unblock
+from pipeline.sync.consent import Record, Verdict
 from pipeline.sync.contact import ListAction, Subscriber
-from pipeline.sync.history import State
 from pipeline.sync.mapping import NAME, FieldMap, is_clearable, written
 from pipeline.sync.snapshot import UNKNOWN, Fingerprint, Snapshot
-
-
-@dataclass(frozen=True)
-class Unsubscribe:
-    """Unsubscribe from these lists; creates the person, unsubscribed, if need be."""
-
-    list_ids: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Exclude:
-    """Exclude from all campaigns of the Mailjet account."""
-
-
-@dataclass(frozen=True)
-class Upsert:
-    """Create or update with these values; never changes an opt-out of the list."""
-
-    action: ListAction
-    name: str | None
-    properties: Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Change values of somebody whom an operator took off our list: no list changes."""
-
-    name: str | None
-    properties: Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class SetLists:
-    """Mirror tags: join and leave the lists that stand for them."""
-
-    join: tuple[int, ...]
-    leave: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Retire:
-    """The address belongs to the contact no more: leave our lists, in these ways."""
-
-    mailjet_id: int
-    lists: Mapping[int, ListAction]
-
-
-@dataclass(frozen=True)
-class Append:
-    """Add an entry to Mailjet's history: the state that a task or a note came to."""
-
-    state: State
-
-
-@dataclass(frozen=True)
-class Confirm:
-    """Set our confirmation tag on the GHL contact."""
-
-    tag: str
 
 
 @dataclass(frozen=True)
@@ -82,6 +34,7 @@ class Inheritance:
         leaves: how the old address leaves our lists; empty where it stays as it is:
             another contact has it, or Mailjet has it no more. Who said no is
             unsubscribed, as the row is the memory of that; others are removed.
+        was, told: Mailjet's side of it, and what events said of it.
     """
 
     mailjet_id: int
@@ -90,13 +43,12 @@ class Inheritance:
     opted_out: bool
     excluded: bool
     leaves: Mapping[int, ListAction]
+    was: Subscriber
+    told: Record = field(default_factory=dict)
 
     @property
     def retirement(self) -> tuple[Retire, ...]:
         return (Retire(self.mailjet_id, self.leaves),) if self.leaves else ()
-
-
-Action = Unsubscribe | Exclude | Upsert | Edit | SetLists | Retire | Append | Confirm
 
 
 @dataclass(frozen=True)
@@ -110,8 +62,12 @@ class Sides:
         seen: Mailjet's side as the last paged read found it different, else None.
         writes_properties: False for a contact that shares its address with an older
             one, which alone writes; consent counts all the same.
-        exclude: opt-outs are excluded from campaigns as well.
+        exclude: who is not to be mailed is excluded from campaigns as well.
         inherits: the old address, when it changed.
+        reopens: a recorded opt-in answers every no that Mailjet or GHL still has.
+        bounced, recovers: the address takes no mail; it does again.
+        held: one of a mass of opt-outs, unsubscribed only once that is confirmed.
+        back: what GHL has to be told.
     """
 
     wanted: Mapping[str, str]
@@ -123,6 +79,18 @@ class Sides:
     writes_properties: bool
     exclude: bool
     inherits: Inheritance | None = None
+    reopens: bool = False
+    bounced: bool = False
+    recovers: bool = False
+    held: bool = False
+    back: tuple[Block | Unblock, ...] = ()
+
+    @property
+    def is_excluded(self) -> bool:
+        """Whether campaigns leave the address out, as far as we know."""
+        if self.subscriber is not None:
+            return bool(self.subscriber.excluded)
+        return self.base is not None and self.base.excluded
 
 
 def plan(
@@ -139,8 +107,13 @@ def plan(
         actions += heir.retirement
     if not sides.verdict.is_open:
         actions += _consent(sides, field_map)
+    elif sides.reopens or sides.recovers:
+        actions += _reopen(sides)
+    actions += sides.back
     if sides.writes_properties:
         actions += _upsert(sides, changed)
+        if sides.bounced and sides.verdict.is_open and sides.exclude:
+            actions += [] if sides.is_excluded else [Exclude()]
     if sides.writes_properties and sides.verdict.is_open:
         actions += _tag_lists(sides, changed)
     if heir and sides.writes_properties and sides.verdict.is_open:
@@ -158,7 +131,7 @@ def plan(
 
 def holds_no(actions: Iterable[Action]) -> bool:
     """Whether a plan is to write an opt-out."""
-    return any(isinstance(action, Unsubscribe | Exclude) for action in actions)
+    return any(isinstance(action, Unsubscribe | Exclude | Block) for action in actions)
 
 
 def changed_columns(
@@ -199,19 +172,31 @@ def changed_columns(
 
 def _consent(sides: Sides, field_map: FieldMap) -> list[Action]:
     managed = (sides.list_id, *sorted(set(field_map.tag_lists.values())))
-    base, subscriber = sides.base, sides.subscriber
-    if subscriber is not None:
-        state = subscriber.unsubscribed or {}
+    if sides.subscriber is not None:
+        state = sides.subscriber.unsubscribed or {}
         unsubscribed = all(state.get(list_id) is True for list_id in managed)
-        excluded = bool(subscriber.excluded)
     else:
-        unsubscribed = base is not None and base.opted_out
-        excluded = base is not None and base.excluded
+        base = sides.base
+        unsubscribed = base is not None and base.opted_out and not base.held
     actions: list[Action] = []
-    if not unsubscribed:
+    if not (unsubscribed or sides.held):
         actions.append(Unsubscribe(managed))
-    if sides.exclude and not excluded:
+    if (sides.exclude or sides.held) and not sides.is_excluded:
         actions.append(Exclude())
+    return actions
+
+
+def _reopen(sides: Sides) -> list[Action]:
+    """Undo in Mailjet what nothing stands for any more; the lists only by an opt-in."""
+    actions: list[Action] = []
+    state = _unsubscribed(sides)
+    wanted = [i for i in state if f"list:{i}" in sides.wanted]
+    ours = [i for i in wanted if sides.wanted[f"list:{i}"] == "1"]
+    gone = tuple(i for i in (sides.list_id, *ours) if state.get(i))
+    if sides.reopens and gone:
+        actions.append(Resubscribe(gone))
+    if sides.is_excluded and not sides.bounced:
+        actions.append(Include())
     return actions
 
 
@@ -224,6 +209,8 @@ def _upsert(sides: Sides, changed: tuple[str, ...]) -> list[Action]:
     is_missing = _is_missing(sides)
     if not (properties or name or is_missing):
         return []
+    if sides.held:
+        return [Edit(name, properties)]
     if not sides.verdict.is_open:
         return [Upsert(ListAction.UNSUBSCRIBE, name, properties)]
     if not is_missing and _is_off_the_list(sides):

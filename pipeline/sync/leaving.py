@@ -1,12 +1,17 @@
-"""Contacts that lost their address, and contacts that are gone from GHL."""
+"""Contacts that lost their address, and people who are gone from either side."""
+
+from dataclasses import replace
 
 from pipeline.errors import NotFound, PermanentError, Reach
-from pipeline.sync import consent
 from pipeline.sync.case import Case, Outcome, Result
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, EmailProblem, ListAction
+from pipeline.sync.diff import Sides
+from pipeline.sync.judging import Hearing, Judgement
 from pipeline.sync.mapping import EMAIL_STATUS
-from pipeline.sync.writer import Writer, empty_snapshot
+from pipeline.sync.remembering import empty_snapshot
+from pipeline.sync.snapshot import Snapshot
+from pipeline.sync.writer import Writer
 
 
 def without_address(case: Case, contact: Contact) -> Result:
@@ -16,17 +21,22 @@ def without_address(case: Case, contact: Contact) -> Result:
         if contact.email_problem is EmailProblem.INVALID
         else Outcome.NO_EMAIL
     )
+    evidence = case.memory.evidence(b"")
     heir = case.inherit(b"")
     actions = heir.retirement if heir else ()
     Writer(case.ghl, case.mailjet, case.policy, contact.id, "").run(actions, 0)
+    judgement = Hearing(
+        contact, b"", evidence, None, heir, case.memory.snapshot, case.policy
+    ).judge()
     snapshot = empty_snapshot(
         contact,
         case.memory.snapshot,
-        bool(consent.ghl_opt_out(contact)) or bool(heir and heir.opted_out),
+        not judgement.verdict.is_open,
         case.policy,
         excluded=bool(heir and heir.excluded),
     )
-    return Result(outcome, snapshot, wake=tuple(sorted(case.left_behind(b""))))
+    wake = tuple(sorted(case.left_behind(b"")))
+    return Result(outcome, snapshot, judgement.record, wake=wake)
 
 
 def deleted(case: Case) -> Result:
@@ -40,6 +50,27 @@ def deleted(case: Case) -> Result:
     if email and not (others := _others_in_ghl(case, email)):
         _unsubscribe(case, email, remembered.mailjet_id)
     return Result(Outcome.DELETED, None, wake=others)
+
+
+def erased(
+    case: Case, old: Snapshot, contact: Contact, judgement: Judgement, sides: Sides
+) -> Result:
+    """Deleted in Mailjet by somebody: not ours to bring back.
+
+    What the person said before is true for GHL all the same.
+    """
+    if not judgement.verdict.is_open and sides.back:
+        case.memory.begin(*case.addresses(old.address))
+        writer = Writer(case.ghl, case.mailjet, case.policy, contact.id, "")
+        writer.run(sides.back, 0)
+    snapshot = replace(
+        old,
+        erased=True,
+        opted_out=not judgement.verdict.is_open,
+        added_ms=contact.date_added_ms or 0,
+        updated_ms=contact.date_updated_ms or 0,
+    )
+    return Result(Outcome.ERASED, snapshot, judgement.record)
 
 
 def _unsubscribe(case: Case, email: str, mailjet_id: int) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 
+from pipeline.sync import blocking
 from pipeline.sync.aggregates import DATATYPES, LAST_NOTE
 from pipeline.sync.contact import Contact
 
@@ -47,8 +48,8 @@ class FieldMap:
 
     Args:
         tag_lists: lower-case tag to the Mailjet list that mirrors it.
-        confirmation_tag: our own mark in GHL; it is never carried to Mailjet, or the
-            mark of one sync would be the change that starts the next.
+        confirmation_tag: our own mark in GHL; like those of `blocking` it is never
+            carried to Mailjet, or the mark of one sync would start the next.
         note_excerpt: the text of the last note is a property too.
     """
 
@@ -95,7 +96,8 @@ class FieldMap:
         wanted[LOCATION_ID] = self.location_id
         wanted[EMAIL_STATUS] = status
         if contact.tags is not None:
-            tags = [tag for tag in contact.tags if tag != self.confirmation_tag]
+            own = {self.confirmation_tag, *blocking.TAGS}
+            tags = [tag for tag in contact.tags if tag not in own]
             # A bar within a tag would make two of it.
             barred = "|".join(tag.replace("|", "/") for tag in tags)
             wanted[TAGS] = f"|{barred}|" if tags else NO_TAGS

@@ -14,14 +14,22 @@ from pipeline.sync.activity import (
     Task,
 )
 from pipeline.sync.aggregates import NoteText
+from pipeline.sync.campaigns import Campaign
+from pipeline.sync.consent import Record
 from pipeline.sync.contact import Contact, ListAction, Subscriber
+from pipeline.sync.delivery import Delivery
+from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.mapping import FieldMap
+from pipeline.sync.rules import Rule
 from pipeline.sync.snapshot import Fingerprint, Snapshot
 
 
 class Ghl(Protocol):
     def get_contact(self, contact_id: str) -> Contact: ...
     def contacts_with_email(self, email: str) -> tuple[str, ...]: ...
+    def update_contact(
+        self, contact_id: str, values: Mapping[str, object]
+    ) -> Contact | None: ...
     def add_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]: ...
     def list_tasks(self, contact_id: str) -> Listing[Task]: ...
     def list_notes(self, contact_id: str) -> Listing[Note]: ...
@@ -29,6 +37,7 @@ class Ghl(Protocol):
         self, contact_id: str, zone: ZoneInfo
     ) -> Listing[Appointment]: ...
     def create_note(self, contact_id: str, body: str) -> Note: ...
+    def update_note(self, contact_id: str, note_id: str, body: str) -> Note | None: ...
     def create_task(
         self,
         contact_id: str,
@@ -71,8 +80,16 @@ class Mailjet(Protocol):
 
 
 @dataclass(frozen=True)
+class Told:
+    """What Mailjet's events said of an address, whoever has it."""
+
+    record: Record = field(default_factory=dict)
+    delivery: Delivery = field(default_factory=Delivery)
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """What state knows about an address beyond the contact's own record.
+    """What state knows about an address beyond the contact's row.
 
     Args:
         in_ghl_set: whether GHL's complete set of opted-out ids holds the contact;
@@ -80,12 +97,20 @@ class Evidence:
         address_in_ghl_set: some contact with this address opted out in GHL.
         in_mailjet_set: the account has a no from this address.
         sharers: the other contacts with this address, by id.
+        records: their statements, of those who said anything.
+        own: the contact's own statements.
+        told: what events said of the address.
+        told_of_contact: what GHL's webhooks said of the contact.
     """
 
     in_ghl_set: bool | None = None
     address_in_ghl_set: bool = False
     in_mailjet_set: bool = False
     sharers: Mapping[str, Snapshot] = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
+    own: Record = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
+    told_of_contact: Record = field(default_factory=dict)
 
 
 class Memory(Protocol):
@@ -111,7 +136,18 @@ class Memory(Protocol):
     swept: Activities
     incoming: tuple[HistoryEntry, ...]
 
-    def evidence(self, address: bytes) -> Evidence: ...
+    def evidence(self, address: bytes) -> Evidence:
+        """What is known; of an empty address only what the contact itself said."""
+
+    def holds_back(self) -> bool:
+        """Count an opt-out in GHL of somebody whom we mail; whether there are so many
+        that unsubscribing them has to be confirmed."""
+
+    def interactions(self, address: bytes) -> tuple[MailEvent, ...]:
+        """Events of an address that wait for an answer, oldest first."""
+
+    def campaigns(self, address: bytes) -> Mapping[int, Campaign]:
+        """What the events of an address came to, by campaign."""
 
     def begin(self, *addresses: bytes) -> None:
         """Mark the contact as being written and lease its addresses.
@@ -158,7 +194,9 @@ class Policy:
     carrying: Carrying
     exclude_opted_out: bool = True
     optout_scope_account: bool = True
+    soft_bounces: int = 5
     details_always: bool = False
+    rules: tuple[Rule, ...] = ()
 
     @property
     def managed_lists(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from pipeline.errors import NotFound
 from pipeline.sync import consent
 from pipeline.sync.contact import ListAction, Subscriber
 from pipeline.sync.diff import Inheritance
-from pipeline.sync.ports import Mailjet, Policy
+from pipeline.sync.ports import Evidence, Mailjet, Policy
 from pipeline.sync.snapshot import Snapshot
 
 NOBODY = Subscriber(0, properties={}, excluded=False, unsubscribed={})
@@ -37,8 +37,14 @@ def read_subscriber(mailjet: Mailjet, mailjet_id: int, email: str) -> Subscriber
     return NOBODY
 
 
-def says_no(subscriber: Subscriber, policy: Policy) -> bool:
-    """Whether Mailjet has a no; one to a list of ours is one in either scope."""
+def says_no(subscriber: Subscriber, policy: Policy, *, bounced: bool) -> bool:
+    """Whether Mailjet has a no; one to a list of ours is one in either scope.
+
+    Args:
+        bounced: the address was excluded because it takes no mail, which is none.
+    """
+    if bounced:
+        subscriber = replace(subscriber, excluded=False)
     if consent.mailjet_opt_out(subscriber, account_wide=policy.optout_scope_account):
         return True
     lists = subscriber.unsubscribed or {}
@@ -46,24 +52,27 @@ def says_no(subscriber: Subscriber, policy: Policy) -> bool:
 
 
 def read_inheritance(
-    mailjet: Mailjet, policy: Policy, old: Snapshot, *, is_shared: bool
+    mailjet: Mailjet, policy: Policy, old: Snapshot, evidence: Evidence
 ) -> Inheritance:
     """Read the old address of a contact whose address is another now.
 
     Args:
-        is_shared: another contact still has the old address.
+        evidence: of the old address, which another contact may still have.
     """
     was = read_subscriber(mailjet, old.mailjet_id, "")
-    said_no = says_no(was, policy)
+    said_no = says_no(was, policy, bounced=old.bounced)
     lists = was.unsubscribed or {}
     active = tuple(i for i, gone in lists.items() if not gone)
-    ours = () if is_shared else (i for i in active if i in policy.managed_lists)
+    stays = bool(evidence.sharers)
+    ours = () if stays else (i for i in active if i in policy.managed_lists)
     leave = ListAction.UNSUBSCRIBE if said_no else ListAction.REMOVE
     return Inheritance(
         mailjet_id=old.mailjet_id,
         lists=active,
         properties={k: v for k, v in (was.properties or {}).items() if v},
         opted_out=said_no,
-        excluded=bool(was.excluded),
+        excluded=bool(was.excluded) and not old.bounced,
         leaves=dict.fromkeys(ours, leave),
+        was=was,
+        told=evidence.told.record,
     )

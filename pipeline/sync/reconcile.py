@@ -7,21 +7,24 @@ be read, and tested, as the one story that it is.
 from dataclasses import replace
 
 from pipeline.errors import BudgetSpent, NotFound, VendorError
-from pipeline.sync import around, consent, diff, granting, leaving
+from pipeline.sync import around, diff, ghl_dnd, leaving, responding
+from pipeline.sync.actions import Action, Append, Confirm
 from pipeline.sync.around import Around
 from pipeline.sync.case import Outcome, Result
-from pipeline.sync.comparing import Comparison
-from pipeline.sync.consent import Verdict
+from pipeline.sync.comparing import Comparison, after
+from pipeline.sync.consent import Source, Verdict
 from pipeline.sync.contact import Contact, Subscriber
-from pipeline.sync.diff import Append, Confirm, Inheritance, Sides
+from pipeline.sync.diff import Inheritance, Sides
+from pipeline.sync.judging import Judgement
 from pipeline.sync.mapping import FIELD_TO_PROPERTY
 from pipeline.sync.ports import Evidence, Ghl, Mailjet, Memory, Policy
 from pipeline.sync.reading import (
     NOBODY,
     read_subscriber,
 )
+from pipeline.sync.remembering import remember
 from pipeline.sync.snapshot import Snapshot
-from pipeline.sync.writer import Writer, remember
+from pipeline.sync.writer import Writer
 
 
 def sync_contact(
@@ -43,12 +46,18 @@ class _Sync(Comparison):
             if result.snapshot and (self.memory.urgent or result.postponed):
                 # What is around a person must not hold up a no: in a turn of its own.
                 return replace(result, wake=(*result.wake, self.contact_id))
-            again = granting.grant(self) if result.snapshot else ""
+            made = responding.work_in_ghl(self, result.snapshot)
         except NotFound as error:
             if error.vendor != "ghl" or not self._is_gone():
                 raise
-            result, again = leaving.deleted(self), ""
-        return replace(result, again=again, answered=self.memory.incoming)
+            result, made = leaving.deleted(self), responding.Response()
+        return replace(
+            result,
+            again=made.again,
+            answered=self.memory.incoming,
+            responded=made.events,
+            wake=(*result.wake, *made.wake),
+        )
 
     def _is_gone(self) -> bool:
         """A contact may be deleted while we look around it."""
@@ -65,9 +74,17 @@ class _Sync(Comparison):
         if row.email is None or row.email_problem:
             return leaving.without_address(self, row)
         evidence = self._evidence(row.email)
-        if consent.ghl_opt_out(row) is None and evidence.in_ghl_set is None:
+        if self._cannot_tell(row, evidence):
             return self._from_details()
         return self._with_address(row, row.email, evidence)
+
+    def _cannot_tell(self, row: Contact, evidence: Evidence) -> bool:
+        """Whether a row leaves open what GHL says about mailing the contact.
+
+        What was read before an opt-in tells nothing about the time since.
+        """
+        is_silent = ghl_dnd.ghl_opt_out(row) is None and evidence.in_ghl_set is None
+        return is_silent or Source.OPT_IN in evidence.own
 
     def _from_details(self) -> Result:
         try:
@@ -105,10 +122,12 @@ class _Sync(Comparison):
     ) -> Result:
         address = self.policy.fingerprint.address(email)
         heir = self.inherit(address)
-        subscriber = self._subscriber(address, email) if self._must_read(heir) else None
-        sides = self.sides(contact, address, evidence, subscriber, heir, {})
+        reads = self._must_read(heir, evidence)
+        subscriber = self._subscriber(address, email) if reads else None
+        judgement = self.judge(contact, address, evidence, subscriber, heir)
+        sides = self.sides(contact, address, evidence, subscriber, heir, judgement, {})
         if lost := self._lost(sides):
-            return self._erased(lost, contact, sides.verdict)
+            return leaving.erased(self, lost, contact, judgement, sides)
         found = self._look(contact, sides, found)
         values = found.wanted(self.policy)
         sides = replace(sides, wanted={**sides.wanted, **values})
@@ -120,14 +139,19 @@ class _Sync(Comparison):
             # Whom Mailjet has is never changed unseen: they may have said no, left the
             # list or been deleted there since.
             subscriber = self._subscriber(address, email)
-            sides = self.sides(contact, address, evidence, subscriber, heir, values)
+            judgement = self.judge(contact, address, evidence, subscriber, heir)
+            sides = self.sides(
+                contact, address, evidence, subscriber, heir, judgement, values
+            )
             if not mailjet_id:
                 # Our state was lost, and their history may tell it already.
                 appends = self._appends(found, _mailjet_id(sides, evidence))
             actions = (*self._plan(sides), *appends)
             if lost := self._lost(sides):
-                return self._erased(lost, contact, sides.verdict)
-        return self._carry_out(contact, email, evidence, sides, found, actions)
+                return leaving.erased(self, lost, contact, judgement, sides)
+        return self._carry_out(
+            contact, email, evidence, sides, judgement, found, actions
+        )
 
     def _carry_out(
         self,
@@ -135,8 +159,9 @@ class _Sync(Comparison):
         email: str,
         evidence: Evidence,
         sides: Sides,
+        judgement: Judgement,
         found: Around,
-        actions: tuple[diff.Action, ...],
+        actions: tuple[Action, ...],
     ) -> Result:
         address = self.policy.fingerprint.address(email)
         if confirm := self._confirmation(contact):
@@ -156,10 +181,11 @@ class _Sync(Comparison):
                 remember(contact, address, sides, facts, self.policy),
                 carried=found.carried(before, self.policy),
             ),
-            wake=self._wake(address, sides.verdict, evidence),
+            after(judgement.record, actions, sides),
+            wake=self._wake(address, judgement, evidence),
             looked=found.looked,
             postponed=found.postponed,
-            left_alone=found.left_alone,
+            left_alone=(*found.left_alone, *facts.left_alone),
             crossings=found.crossings(self.policy.carrying.now_ms),
         )
 
@@ -184,11 +210,17 @@ class _Sync(Comparison):
         )
         return tuple(map(Append, states))
 
-    def _must_read(self, heir: Inheritance | None) -> bool:
+    def _must_read(self, heir: Inheritance | None, evidence: Evidence) -> bool:
         remembered = self.memory.snapshot
-        was_erased = remembered is not None and remembered.erased
+        doubtful = remembered is not None and (
+            remembered.erased or remembered.bounced or remembered.held
+        )
         return bool(
-            heir or was_erased or self.memory.unsettled or not self.memory.trusting
+            heir
+            or doubtful
+            or Source.OPT_IN in evidence.own
+            or self.memory.unsettled
+            or not self.memory.trusting
         )
 
     def _subscriber(self, address: bytes, email: str) -> Subscriber:
@@ -198,7 +230,7 @@ class _Sync(Comparison):
             self.mailjet, known.mailjet_id if known and same else 0, email
         )
 
-    def _plan(self, sides: Sides) -> tuple[diff.Action, ...]:
+    def _plan(self, sides: Sides) -> tuple[Action, ...]:
         return diff.plan(sides, self.policy.field_map, self.policy.fingerprint)
 
     def _confirmation(self, contact: Contact) -> Confirm | None:
@@ -207,13 +239,17 @@ class _Sync(Comparison):
         return Confirm(tag) if wanted else None
 
     def _wake(
-        self, address: bytes, verdict: Verdict, evidence: Evidence
+        self, address: bytes, judgement: Judgement, evidence: Evidence
     ) -> tuple[str, ...]:
         """Who has to look again: a no came to their address, or this one left it."""
         old = self.memory.snapshot
-        is_new = old is None or not old.opted_out or old.address != address
+        was_closed = old is not None and old.opted_out
+        is_moved = old is None or old.address != address
         wake = set(self.left_behind(address))
-        if not verdict.is_open and is_new:
+        is_closed = not judgement.verdict.is_open
+        was_complained = old is not None and old.complained
+        is_other = was_complained is not (judgement.verdict is Verdict.COMPLAINED)
+        if was_closed != is_closed or (is_closed and is_moved) or is_other:
             wake |= evidence.sharers.keys()
         return tuple(sorted(wake))
 
@@ -223,17 +259,6 @@ class _Sync(Comparison):
         if old is None or sides.inherits or sides.subscriber is not NOBODY:
             return None
         return old if old.erased or (sides.base and old.mailjet_id) else None
-
-    def _erased(self, old: Snapshot, contact: Contact, verdict: Verdict) -> Result:
-        """Somebody deleted the person in Mailjet: not ours to bring back."""
-        snapshot = replace(
-            old,
-            erased=True,
-            opted_out=not verdict.is_open,
-            added_ms=contact.date_added_ms or 0,
-            updated_ms=contact.date_updated_ms or 0,
-        )
-        return Result(Outcome.ERASED, snapshot)
 
 
 def _mailjet_id(sides: Sides, evidence: Evidence) -> int:
@@ -245,7 +270,7 @@ def _mailjet_id(sides: Sides, evidence: Evidence) -> int:
     return max((sharer.mailjet_id for sharer in evidence.sharers.values()), default=0)
 
 
-def _outcome(actions: tuple[diff.Action, ...], sides: Sides) -> Outcome:
+def _outcome(actions: tuple[Action, ...], sides: Sides) -> Outcome:
     if not actions:
         return Outcome.UNCHANGED if sides.writes_properties else Outcome.SHARED
     if not sides.verdict.is_open:

@@ -68,6 +68,9 @@ class Snapshot:
         opted_out: a no was seen; only a proven opt-in ever clears it.
         excluded: we excluded the contact from campaigns.
         erased: Mailjet had the contact, and somebody deleted it there.
+        bounced: we gave the address up, in Mailjet and in GHL.
+        held: opted out in a mass: excluded, and not unsubscribed before that is
+            confirmed.
         ghl, mailjet: fingerprints by column.
         carried: what was carried of tasks, notes and appointments.
         added_ms, updated_ms: GHL's dates, 0 when unknown.
@@ -82,6 +85,8 @@ class Snapshot:
     excluded: bool = False
     complained: bool = False
     erased: bool = False
+    bounced: bool = False
+    held: bool = False
     added_ms: int = 0
     updated_ms: int = 0
     carried: Carried = field(default_factory=Carried)

@@ -4,38 +4,46 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatchmethod
 
-from pipeline.sync.activity import Carried
-from pipeline.sync.consent import Verdict
-from pipeline.sync.contact import Contact, ListAction, Subscriber
-from pipeline.sync.diff import (
+from pipeline.errors import Rejected, ScopeMissing, VendorError
+from pipeline.sync import blocking, ghl_dnd
+from pipeline.sync.actions import (
     Action,
     Append,
     Confirm,
     Edit,
     Exclude,
+    Include,
+    Resubscribe,
     Retire,
     SetLists,
-    Sides,
     Unsubscribe,
     Upsert,
 )
-from pipeline.sync.mapping import NAME, is_clearable
+from pipeline.sync.blocking import Block, Unblock
+from pipeline.sync.contact import Contact, ListAction, Subscriber
+from pipeline.sync.mapping import NAME
 from pipeline.sync.once import make_once
 from pipeline.sync.ports import Ghl, Mailjet, Policy
-from pipeline.sync.snapshot import UNKNOWN, Snapshot
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the writes, and the answers to them, told of Mailjet's side.
+    """What the writes, and the answers to them, told of both sides.
 
     Args:
+        excluded: None where nothing was changed.
         values: column to the value that Mailjet holds now.
+        found_ms, updated_ms: GHL's dates of the contact before and after a change of
+            ours, 0 without one.
+        left_alone: what was refused and holds up nothing else.
     """
 
     mailjet_id: int = 0
-    excluded: bool = False
+    excluded: bool | None = None
     values: Mapping[str, object] | None = None
+    found_ms: int = 0
+    updated_ms: int = 0
+    left_alone: tuple[str, ...] = ()
 
 
 class Writer:
@@ -87,6 +95,75 @@ class Writer:
         self._facts = replace(self._facts, excluded=True)
 
     @_apply.register
+    def _(self, action: Include) -> None:
+        self._mailjet.update_contact(self._facts.mailjet_id, excluded=False)
+        self._facts = replace(self._facts, excluded=False)
+
+    @_apply.register
+    def _(self, action: Resubscribe) -> None:
+        again = dict.fromkeys(action.list_ids, ListAction.ADD_AGAIN)
+        self._mailjet.manage_lists(self._facts.mailjet_id, again)
+        self._hold({f"list:{list_id}": "1" for list_id in action.list_ids})
+
+    @_apply.register
+    def _(self, action: Block) -> None:
+        try:
+            self._block(action)
+        except ScopeMissing as error:
+            # Whoever cannot write to GHL is to be right in Mailjet all the same.
+            told = (*self._facts.left_alone, f"e-mail DND in GHL: {error}")
+            self._facts = replace(self._facts, left_alone=told)
+
+    def _block(self, action: Block) -> None:
+        """The tag first: the answer to the DND then tells the date of all we changed.
+
+        What goes wrong with the tag must not keep the DND from being set.
+        """
+        now = self._ghl.get_contact(self._contact_id)
+        failed: VendorError | None = None
+        if action.tag and action.tag not in (now.tags or ()):
+            try:
+                self._ghl.add_tags(self._contact_id, [action.tag])
+            except VendorError as error:
+                failed = error
+        # Somebody may have blocked the contact since: what they say of it stays.
+        if not ghl_dnd.ghl_blocks(now) or ghl_dnd.is_bounce_block(now):
+            self._set_email_dnd(now, action.entry)
+        if failed is not None:
+            raise failed
+
+    @_apply.register
+    def _(self, action: Unblock) -> None:
+        now = self._ghl.get_contact(self._contact_id)
+        if ghl_dnd.email_status(now) not in ghl_dnd.OPEN_STATUSES:
+            self._set_email_dnd(now, action.entry)
+
+    def _set_email_dnd(self, now: Contact, entry: Mapping[str, str]) -> None:
+        whole = blocking.with_email(now.dnd_settings or {}, entry)
+        try:
+            updated = self._put_dnd(whole)
+        except Rejected:
+            documented = blocking.documented(whole)
+            if documented == whole:
+                raise
+            updated = self._put_dnd(documented)
+        if updated is not None:
+            # The poll for changes would find our own one.
+            self._facts = replace(
+                self._facts,
+                found_ms=now.date_updated_ms or 0,
+                updated_ms=updated.date_updated_ms or 0,
+            )
+
+    def _put_dnd(self, settings: Mapping[str, object]) -> Contact | None:
+        return self._ghl.update_contact(self._contact_id, {"dndSettings": settings})
+
+    def _hold(self, values: Mapping[str, object]) -> None:
+        self._facts = replace(
+            self._facts, values={**(self._facts.values or {}), **values}
+        )
+
+    @_apply.register
     def _(self, action: Upsert) -> None:
         answer = self._mailjet.manage_contact(
             self._policy.list_id,
@@ -125,9 +202,7 @@ class Writer:
             self._mailjet.manage_lists(self._facts.mailjet_id, wanted)
         member = {f"list:{list_id}": "1" for list_id in action.join}
         left = {f"list:{list_id}": "0" for list_id in action.leave}
-        self._facts = replace(
-            self._facts, values={**(self._facts.values or {}), **left, **member}
-        )
+        self._hold({**left, **member})
 
     @_apply.register
     def _(self, action: Retire) -> None:
@@ -143,81 +218,3 @@ class Writer:
     @_apply.register
     def _(self, action: Confirm) -> None:
         self._ghl.add_tags(self._contact_id, [action.tag])
-
-
-def remember(
-    contact: Contact, address: bytes, sides: Sides, facts: Facts, policy: Policy
-) -> Snapshot:
-    """The snapshot after a plan was carried out; what nobody told stays as it was."""
-    ghl, mailjet = _sides(sides, facts, policy)
-    return Snapshot(
-        digest=policy.field_map.digest,
-        ghl=ghl,
-        mailjet=mailjet,
-        mailjet_id=facts.mailjet_id,
-        address=address,
-        opted_out=not sides.verdict.is_open,
-        excluded=facts.excluded
-        or bool(sides.base and sides.base.excluded)
-        or bool(sides.subscriber and sides.subscriber.excluded),
-        complained=sides.verdict is Verdict.COMPLAINED,
-        added_ms=contact.date_added_ms or 0,
-        updated_ms=contact.date_updated_ms or 0,
-    )
-
-
-def _sides(
-    sides: Sides, facts: Facts, policy: Policy
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """GHL's and Mailjet's fingerprints, unknown where an older contact writes.
-
-    What that one wrote is no base for this one, which writes it all once it is alone.
-    """
-    columns, fingerprint = policy.field_map.columns, policy.fingerprint
-    blank = (UNKNOWN,) * len(columns)
-    if not sides.writes_properties:
-        return blank, blank
-    base_ghl = sides.base.ghl if sides.base else blank
-    theirs = sides.base.mailjet if sides.base else blank
-    told = sides.seen or blank
-    if sides.subscriber is not None:
-        told = fingerprint.subscriber(columns, sides.subscriber)
-    values = facts.values or {}
-    wanted = fingerprint.wanted(columns, sides.wanted)
-    ghl = tuple(n or old for n, old in zip(wanted, base_ghl, strict=True))
-    # What is to hold nothing holds nothing, unless a later read tells otherwise.
-    empty = {
-        column: fingerprint.of(column, "")
-        for column, value in sides.wanted.items()
-        if not value and is_clearable(column)
-    }
-    mailjet = tuple(
-        fingerprint.of(column, values[column])
-        if column in values
-        else told[index] or theirs[index] or empty.get(column, UNKNOWN)
-        for index, column in enumerate(columns)
-    )
-    return ghl, mailjet
-
-
-def empty_snapshot(
-    contact: Contact,
-    remembered: Snapshot | None,
-    opted_out: bool,
-    policy: Policy,
-    *,
-    excluded: bool = False,
-) -> Snapshot:
-    """A contact without a usable address: known, with its consent, and nothing else."""
-    blank = (UNKNOWN,) * len(policy.field_map.columns)
-    return Snapshot(
-        digest=policy.field_map.digest,
-        ghl=blank,
-        mailjet=blank,
-        carried=remembered.carried if remembered else Carried(),
-        opted_out=opted_out or bool(remembered and remembered.opted_out),
-        excluded=excluded or bool(remembered and remembered.excluded),
-        complained=bool(remembered and remembered.complained),
-        added_ms=contact.date_added_ms or 0,
-        updated_ms=contact.date_updated_ms or 0,
-    )

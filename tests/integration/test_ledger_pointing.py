@@ -7,6 +7,8 @@ from redis import Redis
 from pipeline.permit import Lane, Lease
 from pipeline.store.ledger import Ledger
 from pipeline.store.records import Opened
+from pipeline.sync.around import INCOMING
+from pipeline.sync.rules import EVENT
 from tests.driver import make_due, waiting
 from tests.leases import ENDS, lease_all, snapshot
 
@@ -203,11 +205,12 @@ def test_a_row_goes_at_the_settlement_of_a_look_and_at_no_other(ledger, redis, n
     assert redis.hkeys(key) == [b"complete", b"bo"]
 
 
+@pytest.mark.parametrize("letter", [INCOMING, EVENT])
 def test_whom_a_dead_worker_was_making_something_for_is_not_looked_at_at_once(
-    ledger, redis
+    ledger, redis, letter
 ):
     """GHL may carry out later what the dead worker sent; others come back at once."""
-    ledger.point_at(["ana"], "i", Lane.LIVE)
+    ledger.point_at(["ana"], letter, Lane.LIVE)
     ledger.mark(Lane.LIVE, ["bo"])
     for lease in ledger.lease(9, max_out=9):
         ledger.open(lease.ghl_id, lease.token, "dead boot")

@@ -1,6 +1,7 @@
 """All that is in Redis has a row in `store/state.py`, and every row is true."""
 
 import re
+import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -11,9 +12,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from pipeline import runs
+from pipeline import consent_report, opting_in, runs
+from pipeline.feedback import Feedback
 from pipeline.permit import Lane
+from pipeline.polls import Polls
 from pipeline.store.state import CONNECTION_KEYS, Key
+from pipeline.sync.mail_event import EventKind, MailEvent
+from pipeline.sync.rules import EVENT
+from tests.builders import make_event
 from tests.driver import Driver, dnd
 from tests.keyspace import Touched, rows_of
 from tests.sandbox import Row, Sandbox, fresh_email
@@ -21,11 +27,16 @@ from tests.valkey import Valkey
 
 PEOPLE = 60
 GONE = 15
+MASS = 15
+RULES = "tag-clickers,campaign-notes"
 OWN = "gm:default:"
 AT_REST = {
     *("setup", "health", "fence", "watermark", "full_run", "run", "runs"),
     *("snapshots", "addresses", "optouts:mailjet"),
     *("crossings", "turn:notes", "feed:note", "feed:task"),
+    *("consent", "told", "alive", "drift"),
+    *("reading:bounces", "reading:clicks", "reading:opens", "reading:spam"),
+    "reading:unsub",
 }
 """What a connection keeps for ever; all else that is left has an hour of death."""
 DAY_SECONDS = 86_400
@@ -123,7 +134,7 @@ class Life:
             hashed = self.redis.type(key) == b"hash"
             for row in rows_of(key.decode()):
                 sizes[row.name] += entries // 2 if hashed else entries
-        contacts = PEOPLE + 20  # those that the steps add
+        contacts = PEOPLE + MASS + 20  # those that the steps add
         limits = {
             "50": 50,
             "leased": sizes["leased"],
@@ -155,7 +166,7 @@ def life() -> Iterator[Life]:
     with (
         Valkey() as valkey,
         Sandbox("--contacts", str(PEOPLE)) as sandbox,
-        Driver(valkey, sandbox, GHL_BUSINESS_IDS="*") as driver,
+        Driver(valkey, sandbox, GHL_BUSINESS_IDS="*", SYNC_RULES=RULES) as driver,
         valkey.client() as redis,
         Touched(redis) as listener,
     ):
@@ -163,6 +174,7 @@ def life() -> Iterator[Life]:
         driver.setup()
         first_run(life)
         activities(life)
+        consent_told(life)
         changes(life)
         what_goes_wrong(life)
         deletions(life)
@@ -202,6 +214,8 @@ def activities(life: Life) -> None:
     sandbox.put_appointment(contactId=bo["id"], title="Tea", **times)
     for email in (ana["email"], joe):
         sandbox.put_history(email, "note", "Hello")
+    click(driver, ana["email"])
+    driver.ledger.point_at([ana["id"]], EVENT, Lane.LIVE)
     driver.discovery.activities()
     life.look("between runs")
     driver.work()
@@ -211,6 +225,50 @@ def activities(life: Life) -> None:
     driver.discover()
     driver.work()
     life.look("activities")
+
+
+def consent_told(life: Life) -> None:
+    """What Mailjet tells of its mails, the report, and a mass of opt-outs in GHL."""
+    driver, sandbox = life.driver, life.driver.sandbox
+    record = driver.kit.record()
+    assert record is not None
+    feedback = Feedback(driver.kit, record)
+    ana, bo = somebody(driver), somebody(driver)
+    now_ms = round(time.time() * 1000)
+    feedback.apply(
+        [
+            MailEvent(EventKind.UNSUB, now_ms, ana["email"], message_id=1),
+            MailEvent(EventKind.SENT, now_ms, bo["email"], message_id=2),
+        ]
+    )
+    Polls(driver.kit, record).read()
+    driver.kit.presence.is_one_of_many(ana["id"])
+    life.look("told")
+    driver.work()
+    consent_report.compare(driver.kit, record)
+    people = [driver.person() for _ in range(MASS)]
+    driver.full_run()
+    for person in people:
+        sandbox.put_contact(id=person["id"], **dnd("active"))
+    driver.discovery.preferences.read_optouts()
+    driver.work()
+    life.look("a mass")
+    opting_in.confirm_mass(driver.kit)
+    driver.work()
+    for person in people:
+        sandbox.delete_contact(person["id"])
+    driver.kit.presence.accept()
+    driver.full_run()
+    life.look("consent")
+
+
+def click(driver: Driver, email: str) -> None:
+    """Somebody clicked a link in a mail, and we heard of it."""
+    record = driver.kit.record()
+    assert record is not None
+    address = driver.kit.policy(record).fingerprint.address(email)
+    event = make_event(at_ms=round(time.time() * 1000), email=email)
+    driver.kit.engagement.add(address, [event])
 
 
 def somebody(driver: Driver) -> Row:

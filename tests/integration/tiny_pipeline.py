@@ -9,8 +9,9 @@ from pipeline.store.memory import LeasedMemory
 from pipeline.store.optouts import OptOuts
 from pipeline.store.presence import Presence
 from pipeline.store.seen import SubscriberPages
-from pipeline.sync.consent import ghl_opt_out, mailjet_opt_out
+from pipeline.sync.consent import mailjet_opt_out
 from pipeline.sync.contact import Subscriber
+from pipeline.sync.ghl_dnd import ghl_opt_out
 from pipeline.sync.ports import Policy
 from pipeline.sync.reconcile import sync_contact
 from tests.tiny_vendors import TinyGhl, TinyMailjet
@@ -99,6 +100,7 @@ class TinyPipeline:
             lease,
             result.outcome,
             result.snapshot,
+            result.record,
             old_address=old,
             touched=opened.touched if result.looked else b"",
             crossings=result.crossings,

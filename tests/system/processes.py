@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 BIN = Path(sys.executable).parent
-OURS = ("GHL_", "MAILJET_", "SYNC_", "REDIS_", "FLOWER_", "CELERY_")
+OURS = ("GHL_", "MAILJET_", "SYNC_", "REDIS_", "FLOWER_", "CELERY_", "RECEIVER_")
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 RUN_SECONDS = 120.0
@@ -138,6 +138,11 @@ class Processes:
     def flower(self, *options: str) -> Process:
         """`celery -A workers flower`."""
         return self.start("flower", *self._celery("flower", *options))
+
+    def receiver(self) -> Process:
+        """Gunicorn with our settings, where `RECEIVER_BIND` says."""
+        told = ("-c", "python:workers.gunicorn", "workers.receiver:app")
+        return self.start("receiver", sys.executable, "-m", "gunicorn", *told)
 
     def start(self, name: str, *command: str) -> Process:
         """Start anything of ours, in a session of its own."""

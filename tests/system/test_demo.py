@@ -61,7 +61,8 @@ def test_the_demo_shows_a_contact_on_both_sides_and_leaves_nothing_running(
     running = left_of(processes, demo)
     status = demo.wait(END_SECONDS)
 
-    _, _, after = demo.log.rpartition("The same contact after")
+    _, _, told = demo.log.rpartition("The same contact after")
+    after, _, unsubscribed = told.partition("They unsubscribe in Mailjet")
     assert status == 0, demo.log
     assert "(nobody)" in demo.log
     assert "20/20" in demo.log
@@ -72,7 +73,11 @@ def test_the_demo_shows_a_contact_on_both_sides_and_leaves_nothing_running(
     assert re.search(r"ghl_open_tasks: [1-9]", shown)
     assert re.search(r"ghl_note_count: [1-9]", shown)
     assert "ghl_next_appointment_title: Viewing" in shown
-    for name in ("worker", "beat", "flower", "pipeline.sandbox", "valkey"):
+    assert "ghl_email_status: subscribed" in shown
+    shown = " ".join(unsubscribed.split())
+    for said in ("Email DND: active", "mailjet-unsubscribed", "opted_out"):
+        assert said in shown, said
+    for name in ("worker", "beat", "flower", "pipeline.sandbox", "gunicorn", "valkey"):
         assert any(name in command for command in running), name
     assert left_of(processes, demo) == []
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.store.inbox import Entry, Source
 from pipeline.store.state import PROCESS_KEYS
 from tests.keyspace import Touched, rows_of
 from tests.system.installation import Installation, installation
 from tests.system.processes import Process
+from tests.system.receiving import ghl_body, settings, started
 from tests.valkey import free_port
 
 PEOPLE = 60
@@ -50,10 +52,12 @@ def lived() -> Iterator[Lived]:
     port = free_port()
     people = ("--contacts", str(PEOPLE))
     login = {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": "operator:long enough"}
+    bind = settings(f"127.0.0.1:{free_port()}")
     with (
-        installation(*people, state_database=STATE, **login) as running,
+        installation(*people, state_database=STATE, **login, **bind) as running,
         running.valkey.client() as redis,
         Touched(redis) as listener,
+        started(running.processes) as receiver,
     ):
         running.processes.flower().wait_for("Connected to redis")
         worker = running.start()
@@ -66,9 +70,14 @@ def lived() -> Iterator[Lived]:
 
         running.until(finished, "the first run has finished")
         running.resync()
-        for task in ("changes", "optouts", "activities"):
+        for task in ("changes", "optouts", "activities", "feedback"):
             running.call(f"discovery.{task}")
         running.processes.celery("inspect", "ping")
+        inbox = running.pipeline.inbox
+        assert receiver.ghl(ghl_body(id="elsewhere")) == 200
+        inbox.put(Entry(Source.GHL, "", 0, b"no JSON: it fails for good"))
+        running.until(lambda: inbox.counts().failed, "failed")
+        running.until(lambda: not inbox.waiting() and inbox.received(), "handled")
         running.let_beat_tick()
         running.until(running.has_finished, "idle")
         touched: dict[int, set[str]] = {}
@@ -124,8 +133,9 @@ def test_at_rest_the_state_is_what_a_connection_keeps(lived: Lived) -> None:
     assert lasting == {
         *("snapshots", "addresses", "fence", "run", "runs", "full_run", "watermark"),
         *("setup", "optouts:mailjet", "turn:notes", "feed:note", "feed:task"),
+        *("consent", "reading:bounces", "reading:spam", "reading:unsub"),
     }
-    assert keyspace[f"db{STATE}"]["keys"] < 60
+    assert keyspace[f"db{STATE}"]["keys"] < 80
 
 
 def test_as_many_are_leased_as_the_table_says(lived: Lived) -> None:

@@ -39,6 +39,12 @@ CHECKED_VARIABLES = {
     "SYNC_NOTE_LENGTH": "19",
     "SYNC_NOTES_SWEEP_DAYS": "0",
     "SYNC_TASK_DUE_DAYS": "-1",
+    "SYNC_WEBHOOK_SECRET": "too-short",
+    "SYNC_SOFT_BOUNCES": "0",
+    "SYNC_RULES": "tag-opener",
+    "SYNC_FEEDBACK_INTERVAL_SECONDS": "29",
+    "SYNC_REPORT_HOUR": "24",
+    "SYNC_WEBHOOK_LEGACY": "perhaps",
 }
 CONNECTIONS = """
 [connections.acme]
@@ -46,8 +52,14 @@ ghl_token_env = "ACME_TOKEN"
 ghl_location_id = "loc-acme"
 mailjet_api_key_env = "ACME_KEY"
 mailjet_secret_key_env = "ACME_SECRET"
+webhook_secret_env = "ACME_WEBHOOK"
 """
-ACME = {"ACME_TOKEN": "t0", "ACME_KEY": "k0", "ACME_SECRET": "s0"}
+ACME = {
+    "ACME_TOKEN": "t0",
+    "ACME_KEY": "k0",
+    "ACME_SECRET": "s0",
+    "ACME_WEBHOOK": "w0-0123456789abc",
+}
 
 
 def problems(environ: dict[str, str]) -> tuple[str, ...]:
@@ -84,6 +96,12 @@ def test_four_variables_are_enough_and_the_rest_has_defaults() -> None:
     assert read.bulk_hours == (1, 5)
     assert read.read_only is False
     assert read.optout_scope_account is True
+    assert connection.webhook_secret == ""
+    assert connection.soft_bounces == 5
+    assert read.feedback_interval_seconds == 300
+    assert read.report_hour == 6
+    assert read.ghl_webhook_public_key == read.ghl_webhook_legacy_key == ""
+    assert read.webhook_legacy is False
 
 
 def test_every_missing_variable_is_named_with_where_to_find_it() -> None:
@@ -149,6 +167,7 @@ def test_no_secret_is_in_the_printed_settings(marker: str) -> None:
         MAILJET_SECRET_KEY=f"{marker}-secret",
         REDIS_URL=f"redis://:{marker}@host:6379/0",
         SYNC_REDIS_URL=f"rediss://user:{marker}@host:6379/1",
+        SYNC_WEBHOOK_SECRET=f"{marker}-webhook",
     )
 
     read = from_env(environ)
@@ -401,6 +420,7 @@ def test_the_connections_file_names_the_variables_of_its_secrets(
     acme = read.connection("acme")
     assert (acme.ghl_token, acme.mailjet_api_key) == ("t0", "k0")
     assert acme.mailjet_secret_key == "s0"
+    assert acme.webhook_secret == "w0-0123456789abc"
     assert acme.ghl_location_id == "loc-acme"
     assert acme.ghl_business_ids == ("b1", "b2")
     assert acme.tag_lists == {"vip": 5}
@@ -414,6 +434,7 @@ def test_a_secret_written_into_the_connections_file_is_refused(
     text = CONNECTIONS.replace(f"{field}_env", field).replace("ACME_", "SECRET0")
     environ = {**connections_file(tmp_path, text), **dict.fromkeys(ACME, "x")}
     environ |= {"SECRET0TOKEN": "x", "SECRET0KEY": "x", "SECRET0SECRET": "x"}
+    environ |= {"SECRET0WEBHOOK": "x" * 16}
 
     found = problems(environ)
 
@@ -426,7 +447,7 @@ def test_a_secret_written_into_the_connections_file_is_refused(
 def test_a_secret_typed_where_its_variables_name_belongs_is_not_echoed(
     tmp_path: Path,
 ) -> None:
-    secrets = ("pit-1f2e-secret", "0123456789abcdef", "ABCDEF0123456789-")
+    secrets = ("pit-1f2e-secret", "0123456789abcdef", "ABCDEF0123456789-", "w0-abc")
     text = CONNECTIONS
     for name, secret in zip(ACME, secrets, strict=True):
         text = text.replace(name, secret)
@@ -518,9 +539,10 @@ def test_a_connections_file_that_is_missing_is_one_problem(tmp_path: Path) -> No
         ("SYNC_NOTE_LENGTH", "note_length", 20, 10_000),
         ("SYNC_NOTES_SWEEP_DAYS", "notes_sweep_days", 1, 365),
         ("SYNC_TASK_DUE_DAYS", "task_due_days", 0, 365),
+        ("SYNC_SOFT_BOUNCES", "soft_bounces", 1, 20),
     ],
 )
-def test_numbers_about_notes_and_tasks_have_both_ends(
+def test_numbers_of_a_connection_have_both_ends(
     variable: str, field: str, least: int, most: int
 ) -> None:
     for value in (least, most):
@@ -555,3 +577,39 @@ def test_each_connection_has_its_own_way_with_notes_and_tasks(tmp_path: Path) ->
     assert connection.notes_tag == "vip"
     assert connection.task_due_days == 3
     assert connection.note_excerpt is False
+
+
+@pytest.mark.parametrize(
+    "secret", ["fifteen-letters", "sixteen letters!", "sixteen-letters:", "x" * 257]
+)
+def test_a_webhook_secret_that_no_url_could_carry_is_refused(secret: str) -> None:
+    (line,) = problems(make_environ(SYNC_WEBHOOK_SECRET=secret))
+
+    assert line.startswith("SYNC_WEBHOOK_SECRET: use ")
+    assert secret not in line
+
+
+def test_a_connection_of_the_file_can_do_without_webhooks(tmp_path: Path) -> None:
+    text = CONNECTIONS.replace('webhook_secret_env = "ACME_WEBHOOK"\n', "")
+
+    connection = from_env(connections_file(tmp_path, text)).connection("acme")
+
+    assert connection.webhook_secret == ""
+
+
+@pytest.mark.parametrize(
+    ("variable", "field", "least", "most"),
+    [
+        ("SYNC_FEEDBACK_INTERVAL_SECONDS", "feedback_interval_seconds", 30, 86_400),
+        ("SYNC_REPORT_HOUR", "report_hour", 0, 23),
+    ],
+)
+def test_numbers_of_the_process_have_both_ends(
+    variable: str, field: str, least: int, most: int
+) -> None:
+    for value in (least, most):
+        read = from_env(make_environ(**{variable: str(value)}))
+        assert getattr(read, field) == value
+    for wrong in (str(least - 1), str(most + 1), "some", "1.5"):
+        (line,) = problems(make_environ(**{variable: wrong}))
+        assert line.startswith(f"{variable}: ")

@@ -1,54 +1,79 @@
-"""May we send? The stricter answer always wins, and no word of ours opens anything."""
-
-from itertools import product
+"""May we send? The stricter answer always wins; see also `test_consent_laws`."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.sync.consent import (
-    OPEN_STATUSES,
+    NOTHING,
+    STRICTNESS,
+    Record,
+    Source,
+    Statement,
     Verdict,
     decide,
-    ghl_opt_out,
+    is_reopened,
     mailjet_opt_out,
+    opted_in,
 )
 from pipeline.sync.contact import Subscriber
+from pipeline.sync.ghl_dnd import OPEN_STATUSES, ghl_opt_out
 from tests.builders import make_contact
 
-EVIDENCE = ("ghl", "mailjet", "remembered", "sharers", "complained")
 CASES = st.sampled_from(["email", "Email", "EMAIL", "eMail"])
+NOES = [source for source in Source if source is not Source.OPT_IN]
+
+
+def said(*sources: Source, at_ms: int = 5) -> Record:
+    return {source: Statement(source, at_ms) for source in sources}
 
 
 def test_without_any_no_the_person_is_subscribed() -> None:
-    nothing = dict.fromkeys(EVIDENCE, False)
-
-    verdict = decide(**nothing)
+    verdict = decide(NOTHING)
 
     assert verdict is Verdict.SUBSCRIBED
     assert verdict.is_open
 
 
-@pytest.mark.parametrize("one", EVIDENCE)
-def test_one_no_is_enough(one: str) -> None:
-    evidence = {**dict.fromkeys(EVIDENCE, False), one: True}
-
-    verdict = decide(**evidence)
+@pytest.mark.parametrize("one", NOES)
+def test_one_no_is_enough(one: Source) -> None:
+    verdict = decide(said(one))
 
     assert not verdict.is_open
 
 
-def test_adding_a_no_never_opens_and_never_hides_a_complaint() -> None:
-    strictness = [Verdict.SUBSCRIBED, Verdict.OPTED_OUT, Verdict.COMPLAINED]
+@pytest.mark.parametrize("one", NOES)
+@pytest.mark.parametrize(("yes_ms", "opens"), [(4, False), (5, False), (6, True)])
+def test_only_an_opt_in_that_is_newer_opens_again(
+    one: Source, yes_ms: int, opens: bool
+) -> None:
+    record = opted_in(said(one), yes_ms, "form 12")
 
-    for values in product([False, True], repeat=len(EVIDENCE)):
-        before = dict(zip(EVIDENCE, values, strict=True))
-        for added in EVIDENCE:
-            after = {**before, added: True}
+    assert decide(record).is_open is opens
+    assert is_reopened(record) is opens
 
-            was, now = decide(**before), decide(**after)
 
-            assert strictness.index(now) >= strictness.index(was)
+def test_an_opt_in_of_somebody_who_said_no_nowhere_reopens_nothing() -> None:
+    record = opted_in(NOTHING, 5, "form 12")
+
+    assert decide(record).is_open
+    assert not is_reopened(record)
+
+
+@given(others=st.sets(st.sampled_from(NOES)))
+def test_a_complaint_is_told_as_one_beside_any_other_no(others: set[Source]) -> None:
+    verdict = decide(said(Source.MAILJET_SPAM, *others))
+
+    assert verdict is Verdict.COMPLAINED
+
+
+@given(noes=st.sets(st.sampled_from(NOES)), added=st.sampled_from(NOES))
+def test_adding_a_no_never_opens_and_never_hides_a_complaint(
+    noes: set[Source], added: Source
+) -> None:
+    was, now = decide(said(*noes)), decide(said(*noes, added))
+
+    assert STRICTNESS.index(now) >= STRICTNESS.index(was)
 
 
 @given(key=CASES, spaces=st.sampled_from(["", " "]), upper=st.booleans())

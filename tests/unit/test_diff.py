@@ -1,5 +1,6 @@
 """The plan: consent first, empties never wipe, and nothing twice."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,19 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pipeline.sync
-from pipeline.sync.consent import Verdict
-from pipeline.sync.contact import Contact, ListAction, Subscriber
-from pipeline.sync.diff import (
+from pipeline.sync.actions import (
     Action,
     Edit,
     Exclude,
-    Inheritance,
+    Include,
+    Resubscribe,
     Retire,
     SetLists,
-    Sides,
     Unsubscribe,
     Upsert,
 )
+from pipeline.sync.blocking import Block, Reason
+from pipeline.sync.consent import Verdict
+from pipeline.sync.contact import Contact, ListAction, Subscriber
+from pipeline.sync.diff import Inheritance, Sides
 from pipeline.sync.mapping import EMAIL_STATUS, FIELD_TO_PROPERTY, NAME, TAGS
 from pipeline.sync.snapshot import Fingerprint, Snapshot
 from tests.builders import (
@@ -111,6 +114,13 @@ def is_consent(action: Action) -> bool:
     if isinstance(action, Retire):
         return set(action.lists.values()) == {ListAction.UNSUBSCRIBE}
     return isinstance(action, Unsubscribe | Exclude)
+
+
+def rank(action: Action) -> int:
+    """The place of an action in the plan for a no."""
+    if is_consent(action):
+        return 1
+    return 2 if isinstance(action, Block) else 3
 
 
 def agreed(contact: Contact, **fields: object) -> Snapshot:
@@ -521,11 +531,149 @@ def test_a_new_address_does_not_inherit_what_is_around_the_contact_no_more() -> 
     assert written["theirs"] == "yes"
 
 
-def test_nothing_in_the_domain_knows_the_word_that_overrides_an_opt_out() -> None:
-    sources = list(Path(pipeline.sync.__file__).parent.glob("*.py"))
+@given(sides=sides_of(st.sampled_from(Verdict)), bounced=st.booleans())
+@settings(max_examples=60)
+def test_nobody_is_subscribed_again_or_included_without_a_reason(
+    sides: Sides, bounced: bool
+) -> None:
+    actions = make_plan(replace(sides, bounced=bounced))
 
-    knowing = [path.name for path in sources if "addforce" in path.read_text("utf-8")]
+    assert not [one for one in actions if isinstance(one, Resubscribe | Include)]
 
-    assert len(sources) > 5
-    assert knowing == []
-    assert {str(action) for action in ListAction} == {"addnoforce", "unsub", "remove"}
+
+@given(
+    sides=sides_of(st.sampled_from(Verdict)),
+    reopens=st.booleans(),
+    recovers=st.booleans(),
+)
+@settings(max_examples=100)
+def test_only_a_recorded_opt_in_subscribes_again_and_only_who_is_not_closed(
+    sides: Sides, reopens: bool, recovers: bool
+) -> None:
+    actions = make_plan(replace(sides, reopens=reopens, recovers=recovers))
+
+    again = [one for one in actions if isinstance(one, Resubscribe)]
+    included = [one for one in actions if isinstance(one, Include)]
+    gone = (sides.subscriber and sides.subscriber.unsubscribed) or {}
+    if again:
+        assert reopens
+        assert sides.verdict.is_open
+        assert all(gone[list_id] for one in again for list_id in one.list_ids)
+    if included:
+        assert reopens or recovers
+        assert sides.verdict.is_open
+        assert sides.is_excluded
+
+
+def test_a_list_of_a_tag_that_is_gone_is_not_subscribed_again() -> None:
+    there = Subscriber(
+        1, unsubscribed={MAIN_LIST: True, VIP_LIST: True, LEAD_LIST: True, 77: True}
+    )
+
+    actions = make_plan(
+        make_sides(told({}, tags=["vip"]), subscriber=there, reopens=True)
+    )
+
+    assert actions[0] == Resubscribe((MAIN_LIST, VIP_LIST))
+
+
+def test_the_word_that_overrides_an_opt_out_has_one_place_in_the_domain() -> None:
+    sources = {
+        path.name: path.read_text("utf-8")
+        for path in Path(pipeline.sync.__file__).parent.glob("*.py")
+    }
+
+    spoken = [name for name, text in sources.items() if "addforce" in text]
+    naming = [name for name, text in sources.items() if "ADD_AGAIN" in text]
+    planning = [name for name, text in sources.items() if "Resubscribe(" in text]
+
+    assert spoken == ["contact.py"]
+    assert sorted(naming) == ["contact.py", "writer.py"]
+    assert "ADD_AGAIN" in sources["writer.py"].partition("action: Resubscribe")[2]
+    assert sources["writer.py"].count("ADD_AGAIN") == 1
+    # `comparing` matches on what `diff` has planned.
+    assert sorted(planning) == ["comparing.py", "diff.py"]
+    assert sources["diff.py"].count("Resubscribe(") == 1
+    assert "case Resubscribe(" in sources["comparing.py"]
+    assert {str(action) for action in ListAction} == {
+        "addnoforce",
+        "unsub",
+        "remove",
+        "addforce",
+    }
+
+
+@given(
+    sides=sides_of(CLOSED),
+    bounced=st.booleans(),
+    reason=st.sampled_from(Reason),
+)
+@settings(max_examples=100)
+def test_of_a_no_mailjet_is_told_first_then_ghl_and_then_the_rest(
+    sides: Sides, bounced: bool, reason: Reason
+) -> None:
+    back = (Block(reason, 5),)
+
+    actions = make_plan(replace(sides, bounced=bounced, back=back))
+
+    ranks = [rank(action) for action in actions]
+    assert ranks == sorted(ranks)
+    assert back[0] in actions
+    assert {type(one) for one in actions if rank(one) == 3} <= {Upsert, Edit, Retire}
+
+
+@given(sides=sides_of(CLOSED), bounced=st.booleans())
+@settings(max_examples=100)
+def test_one_of_a_mass_is_excluded_at_once_and_unsubscribed_once_it_is_confirmed(
+    sides: Sides, bounced: bool
+) -> None:
+    sides = replace(sides, inherits=None, bounced=bounced)
+
+    held = make_plan(replace(sides, held=True))
+    confirmed = make_plan(sides)
+
+    assert not [one for one in held if isinstance(one, Unsubscribe)]
+    assert (Exclude() in held) is not sides.is_excluded
+    assert not [one for one in held if could_subscribe(one)]
+    assert not [
+        one
+        for one in held
+        if isinstance(one, Upsert) and one.action is ListAction.UNSUBSCRIBE
+    ]
+    told = (sides.subscriber and sides.subscriber.unsubscribed) or {}
+    everywhere = all(told.get(i) for i in (MAIN_LIST, VIP_LIST, LEAD_LIST))
+    known = sides.base is not None and sides.base.opted_out
+    is_done = everywhere if sides.subscriber is not None else known
+    assert isinstance(confirmed[0], Unsubscribe) if confirmed and not is_done else True
+    assert confirmed or is_done
+
+
+def test_who_was_held_is_unsubscribed_by_the_next_plan_after_the_confirmation() -> None:
+    base = make_snapshot(opted_out=True, held=True, excluded=True)
+    closed = make_sides(verdict=Verdict.OPTED_OUT, base=base)
+
+    held, confirmed = make_plan(replace(closed, held=True)), make_plan(closed)
+
+    assert Exclude() not in held
+    assert not [one for one in held if isinstance(one, Unsubscribe)]
+    assert confirmed[0] == Unsubscribe((MAIN_LIST, VIP_LIST, LEAD_LIST))
+
+
+@pytest.mark.parametrize("is_excluded", [True, False])
+def test_who_bounces_is_excluded_and_stays_on_every_list(is_excluded: bool) -> None:
+    there = Subscriber(1, excluded=is_excluded, unsubscribed={MAIN_LIST: False})
+
+    actions = make_plan(make_sides(subscriber=there, bounced=True, exclude=True))
+
+    assert (Exclude() in actions) is not is_excluded
+    assert not [one for one in actions if isinstance(one, Unsubscribe | Include)]
+
+
+def test_who_takes_mail_again_is_included_and_on_no_list_that_was_left() -> None:
+    left = {MAIN_LIST: True, VIP_LIST: True}
+    there = Subscriber(1, excluded=True, unsubscribed=left)
+
+    actions = make_plan(make_sides(subscriber=there, recovers=True))
+
+    assert actions[0] == Include()
+    assert not [one for one in actions if isinstance(one, Resubscribe)]

@@ -52,8 +52,13 @@ def test_an_upsert_leaves_out_what_it_does_not_change() -> None:
     assert vendor.sent[0].body == {"Email": "ada@example.com", "Action": "unsub"}
 
 
-def test_no_action_of_ours_can_override_an_opt_out() -> None:
-    assert "addforce" not in set(ListAction)
+def test_an_upsert_never_subscribes_again() -> None:
+    client, vendor = make_client(recording(None, 201))
+
+    with pytest.raises(ValueError, match="never subscribes again"):
+        client.manage_contact(12, "ada@example.com", ListAction.ADD_AGAIN)
+
+    assert vendor.sent == []
 
 
 @pytest.mark.parametrize(
@@ -310,7 +315,7 @@ def test_recipients_without_a_readable_opt_out_are_set_apart() -> None:
     page = client.list_recipients(0, list_id=12, unsubscribed=True)
 
     assert page.recipients == (
-        Recipient(901, 1, 12, True),
+        Recipient(901, 1, 12, True, unsubscribed_ms=1_777_691_045_000),
         Recipient(902, 2, 12, False),
     )
     assert page.bad_rows == ("903",)

@@ -7,12 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import NotFound
-from pipeline.sync.consent import Verdict, decide, mailjet_opt_out
+from pipeline.sync.actions import (
+    Confirm,
+    Exclude,
+    Retire,
+    SetLists,
+    Unsubscribe,
+    Upsert,
+)
+from pipeline.sync.consent import Verdict, mailjet_opt_out
 from pipeline.sync.contact import Contact, ListAction
-from pipeline.sync.diff import Confirm, Exclude, Retire, SetLists, Unsubscribe, Upsert
 from pipeline.sync.mapping import FIELD_TO_PROPERTY, NAME, canonical
+from pipeline.sync.remembering import empty_snapshot
 from pipeline.sync.snapshot import Fingerprint, Snapshot
-from pipeline.sync.writer import Writer, empty_snapshot
+from pipeline.sync.writer import Writer
 from tests.builders import (
     EMAIL,
     KEY,
@@ -218,13 +226,9 @@ def test_an_unsubscription_in_mailjet_is_never_lost(
         if turn == when:
             person.unsubscribed[gone] = True
         before = {i for i, is_gone in person.unsubscribed.items() if is_gone}
-        verdict = decide(
-            ghl=False,
-            mailjet=mailjet_opt_out(mailjet.read(EMAIL), account_wide=True),
-            remembered=bool(base and base.opted_out),
-            sharers=False,
-            complained=False,
-        )
+        said_no = mailjet_opt_out(mailjet.read(EMAIL), account_wide=True)
+        is_closed = said_no or bool(base and base.opted_out)
+        verdict = Verdict.OPTED_OUT if is_closed else Verdict.SUBSCRIBED
         _, base = sync(mailjet, contact, base, "read", verdict)
 
         after = {i for i, is_gone in person.unsubscribed.items() if is_gone}

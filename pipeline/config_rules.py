@@ -1,0 +1,170 @@
+"""The form of a rule, and the rules that ship; `pipeline/sync/rules.py` runs them."""
+
+import string
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from marshmallow import (
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    validate,
+    validates_schema,
+)
+
+KINDS = ("sent", "open", "click", "bounce", "blocked", "spam", "unsub")
+ACTIONS = ("tag", "task", "note")
+FILLED = ("url", "campaign", "when")
+SHIPPED: Mapping[str, Mapping[str, Any]] = {
+    "tag-openers": {"on": "open", "tag": "mailjet-opened"},
+    "tag-clickers": {"on": "click", "tag": "mailjet-clicked"},
+    "task-on-click": {"on": "click", "task": "Call: clicked {url}"},
+    "task-on-pricing-click": {
+        "on": "click",
+        "url_contains": "pricing",
+        "task": "Call: clicked {url}",
+    },
+    "campaign-notes": {"on": ["open", "click"], "note": "summary"},
+}
+"""In the form in which an operator writes a rule; each is off until it is named."""
+
+
+def _nearest(typed: object, known: Iterable[str]) -> str:
+    """What may have been meant; what was typed is not repeated, it may be a secret."""
+    known = list(known)
+    near = get_close_matches(str(typed), known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known)}"
+
+
+class KindsField(fields.Field[frozenset[str]]):
+    """One event, or a list of them."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kw: Any
+    ) -> frozenset[str]:
+        kinds = value if isinstance(value, list) else [value]
+        wrong = [kind for kind in kinds if kind not in KINDS]
+        if wrong:
+            raise ValidationError(
+                [f"no event of Mailjet's; {_nearest(kind, KINDS)}" for kind in wrong]
+            )
+        if not kinds:
+            raise ValidationError(f"names no event; {_nearest('', KINDS)}")
+        return frozenset(kinds)
+
+
+class TitleField(fields.String):
+    """A text with `{url}`, `{campaign}` and `{when}` in it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
+        title: str = super()._deserialize(value, attr, data, **kw).strip()
+        try:
+            parts = list(string.Formatter().parse(title))
+        except ValueError:
+            raise ValidationError("a brace is open; write {{ for a brace") from None
+        for _, name, form, conversion in parts:
+            if name is not None and (name not in FILLED or form or conversion):
+                raise ValidationError(f"cannot be filled in; {_nearest(name, FILLED)}")
+        if not title:
+            raise ValidationError("is empty")
+        return title
+
+
+def _text(most: int) -> fields.String:
+    return fields.String(
+        validate=validate.Regexp(
+            rf"(?s)(?=.*\S).{{1,{most}}}\Z", error=f"1 to {most} characters"
+        )
+    )
+
+
+class RuleSchema(Schema):
+    """One rule as an operator writes it, as the fields of `sync.rules.Rule`."""
+
+    name = fields.String(
+        required=True,
+        validate=validate.Regexp(
+            r"[a-z0-9-]{1,40}\Z", error="use a-z, 0-9 and -, at most 40"
+        ),
+    )
+    on = KindsField(required=True)
+    url_contains = _text(200)
+    campaign = _text(200)
+    tag = _text(100)
+    task = TitleField()
+    note = fields.String(validate=validate.Equal("summary"))
+    due_days = fields.Integer(validate=validate.Range(0, 365))
+    assignee = _text(100)
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _makes_sense(
+        self, data: dict[str, Any], original: Mapping[str, Any], **kw: Any
+    ) -> None:
+        problems: dict[str, str] = {}
+        if len([action for action in ACTIONS if action in original]) != 1:
+            problems["does"] = "needs one of tag, task and note"
+        if "url_contains" in original and data.get("on", {"click"}) != {"click"}:
+            problems["url_contains"] = 'is about clicks; write on = "click"'
+        for name in ("due_days", "assignee"):
+            if name in original and "task" not in original:
+                problems[name] = "is about tasks"
+        if problems:
+            raise ValidationError({name: [text] for name, text in problems.items()})
+
+    @post_load
+    def _as_ghl_keeps_it(self, data: dict[str, Any], **kw: Any) -> dict[str, Any]:
+        if "tag" in data:
+            data["tag"] = data["tag"].strip().lower()
+        return data
+
+
+class RulesField(fields.Field[tuple[Mapping[str, Any], ...]]):
+    """Names of shipped rules, separated by commas; in TOML a list of names and tables.
+
+    Each problem is told with the rule it is about.
+    """
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kw: Any
+    ) -> tuple[Mapping[str, Any], ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list):
+            raise ValidationError("not a list of rules; see the README")
+        problems: list[str] = []
+        rules: list[Mapping[str, Any]] = []
+        for number, item in enumerate(items, 1):
+            if isinstance(item, dict):
+                rules += _loaded(item, f"rule {number}", problems)
+            elif not isinstance(item, str):
+                problems.append(f"rule {number}: neither a name nor a table")
+            elif name := item.strip():
+                if name in SHIPPED:
+                    rules += _loaded({"name": name, **SHIPPED[name]}, name, problems)
+                else:
+                    near = _nearest(name, SHIPPED)
+                    problems.append(f"rule {number}: no rule that ships; {near}")
+        names = [rule["name"] for rule in rules]
+        twice = {name for name in names if names.count(name) > 1}
+        problems += [f"rule {name}: is there twice" for name in sorted(twice)]
+        if problems:
+            raise ValidationError(problems)
+        return tuple(rules)
+
+
+def _loaded(
+    table: Mapping[str, Any], what: str, problems: list[str]
+) -> list[dict[str, Any]]:
+    schema = RuleSchema()
+    try:
+        return [schema.load(table)]
+    except ValidationError as error:
+        for key, messages in error.messages_dict.items():
+            told = [key, "; ".join(map(str, messages))]
+            if key == "does":
+                told = told[1:]
+            elif key not in schema.fields:
+                told[1] = f"no key of a rule; {_nearest(key, schema.fields)}"
+            problems.append(": ".join([what, *told]))
+        return []

@@ -1,0 +1,162 @@
+"""What an operator decides about consent: a recorded opt-in, a mass of opt-outs."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+
+from pipeline import work
+from pipeline.bootstrap import Kit
+from pipeline.errors import ConfigError, NotFound
+from pipeline.ghl.client import GhlClient
+from pipeline.permit import Lane, Lease, Permit
+from pipeline.sync import consent, ghl_dnd
+from pipeline.sync.aggregates import iso
+from pipeline.sync.case import Outcome
+from pipeline.sync.consent import OF_GHL, Record, Source
+from pipeline.sync_now import sync_now
+
+PROOF_LENGTH = 200
+Tell = Callable[[str], object]
+
+
+def record_opt_in(kit: Kit, ghl_id: str, proof: str, at_ms: int | None) -> str:
+    """Record that the person opted in, and open again what that answers.
+
+    Both sides are read first, so that everything said until now is known with its time.
+
+    Args:
+        at_ms: when the person said so; None is now.
+
+    Returns:
+        the outcome of the sync that followed.
+
+    Raises:
+        ConfigError: it cannot be recorded; says why, and what to do.
+    """
+    _must_be_proof(proof)
+    if kit.record() is None:
+        raise ConfigError(["not set up: run `ghl-mailjet setup` first"])
+    if kit.settings.read_only:
+        raise ConfigError(["SYNC_MODE=read-only: nothing can be opened again"])
+    outcome = sync_now(kit, ghl_id, Lane.CONSENT)
+    if outcome == Outcome.DELETED:
+        raise ConfigError([f"GHL has no contact {ghl_id}"])
+    if outcome.startswith((work.PAUSED, "again", "dead letter")):
+        raise ConfigError([f"both sides must be read first, and were not: {outcome}"])
+    known = kit.consents.own(ghl_id)
+    said_ms = _now_ms() if at_ms is None else at_ms
+    _must_answer(known, said_ms)
+    return sync_now(
+        kit,
+        ghl_id,
+        Lane.CONSENT,
+        first=lambda lease: kit.consents.replace(
+            ghl_id, consent.opted_in(kit.consents.own(ghl_id), said_ms, proof)
+        ),
+    )
+
+
+def _must_be_proof(proof: str) -> None:
+    if not 5 <= len(proof.strip()) <= PROOF_LENGTH:
+        raise ConfigError(
+            [
+                "--opt-in: say in 5 to 200 characters where the proof is, such as "
+                "'form 1234, 2026-11-02'"
+            ]
+        )
+    if "@" in proof:
+        raise ConfigError(
+            ["--opt-in: name where the proof is, not the person: no addresses"]
+        )
+
+
+def _must_answer(known: Record, at_ms: int) -> None:
+    """Refuse an opt-in that would not, or could not, open anything."""
+    if at_ms > _now_ms() + 60_000:
+        raise ConfigError(["--at: lies in the future"])
+    dnd, email = known.get(Source.GHL_ALL), known.get(Source.GHL_EMAIL)
+    problems = []
+    if dnd and dnd.stands:
+        problems.append(
+            "GHL has DND for all channels: clear it there first, as it is about calls "
+            "and texts too"
+        )
+    if email and email.stands and email.detail == "permanent":
+        problems.append(
+            "GHL has a permanent DND for e-mail, which only the person can lift there"
+        )
+    if Source.MAILJET_SPAM in known:
+        problems.append(
+            "the person complained of spam in Mailjet, which only Mailjet can lift"
+        )
+    problems += [
+        f"{source}: said on {iso(said.at_ms)}, which is not before {iso(at_ms)}: only "
+        "a newer opt-in counts"
+        for source, said in consent.unanswered(known).items()
+        if said.at_ms >= at_ms and source is not Source.MAILJET_SPAM
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def confirm_mass(kit: Kit) -> int:
+    """Unsubscribe whom a mass of opt-outs in GHL has only excluded so far."""
+    held = kit.optouts.held()
+    kit.optouts.confirm()
+    kit.optouts.release(held)
+    kit.ledger.mark(Lane.CONSENT, held)
+    return len(held)
+
+
+def revoke_mass(kit: Kit, tell: Tell) -> int:
+    """Take back a mass of opt-outs that was a slip, for whom GHL has open again.
+
+    Who still has the flag there stays held. Returns how many were taken back.
+    """
+    revoked, ghl = 0, kit.ghl(Permit(Lane.LIVE))
+    for ghl_id in kit.optouts.held():
+        if _says_no(ghl, ghl_id):
+            tell(f"{ghl_id}: GHL still says no")
+            continue
+        kit.optouts.release([ghl_id])
+        kit.optouts.forget_ghl(ghl_id, kit.presence.address(ghl_id))
+        forget = partial(_forget_ghl, kit)
+        tell(f"{ghl_id}: {sync_now(kit, ghl_id, Lane.CONSENT, first=forget)}")
+        revoked += 1
+    return revoked
+
+
+def _says_no(ghl: GhlClient, ghl_id: str) -> bool:
+    try:
+        return bool(ghl_dnd.ghl_opt_out(ghl.get_contact(ghl_id)))
+    except NotFound:
+        return False
+
+
+def _forget_ghl(kit: Kit, lease: Lease) -> None:
+    known = kit.consents.own(lease.ghl_id)
+    rest = {source: said for source, said in known.items() if source not in OF_GHL}
+    kit.consents.replace(lease.ghl_id, rest)
+
+
+def statements(kit: Kit, ghl_id: str) -> Record:
+    """All that is known of a contact: its own statements, and what events said."""
+    address = kit.presence.address(ghl_id)
+    told = kit.consents.told(address).record if address else {}
+    of_contact = kit.consents.told_of_contact(ghl_id)
+    return consent.joined(kit.consents.own(ghl_id), told, of_contact)
+
+
+def shared_with(kit: Kit, ghl_id: str) -> Iterable[str]:
+    """Other contacts with the same address that said no."""
+    address = kit.presence.address(ghl_id)
+    others = kit.consents.contacts_of([address])[address] if address else []
+    return [
+        other
+        for other in others
+        if other != ghl_id and not consent.decide(kit.consents.own(other)).is_open
+    ]
+
+
+def _now_ms() -> int:
+    return round(datetime.now(UTC).timestamp() * 1000)

@@ -1,0 +1,95 @@
+"""Everything that a plan can ask for: one vendor call, or a few, for each action."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.sync.blocking import Block, Unblock
+from pipeline.sync.contact import ListAction
+from pipeline.sync.history import State
+
+
+@dataclass(frozen=True)
+class Unsubscribe:
+    """Unsubscribe from these lists; creates the person, unsubscribed, if need be."""
+
+    list_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Exclude:
+    """Exclude from all campaigns of the Mailjet account."""
+
+
+@dataclass(frozen=True)
+class Include:
+    """Take back our exclusion from campaigns: the reason for it is gone."""
+
+
+@dataclass(frozen=True)
+class Resubscribe:
+    """Subscribe again on these lists, by a recorded opt-in."""
+
+    list_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Upsert:
+    """Create or update with these values; never changes an opt-out of the list."""
+
+    action: ListAction
+    name: str | None
+    properties: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Change values of somebody whom an operator took off our list: no list changes."""
+
+    name: str | None
+    properties: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class SetLists:
+    """Mirror tags: join and leave the lists that stand for them."""
+
+    join: tuple[int, ...]
+    leave: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Retire:
+    """The address belongs to the contact no more: leave our lists, in these ways."""
+
+    mailjet_id: int
+    lists: Mapping[int, ListAction]
+
+
+@dataclass(frozen=True)
+class Append:
+    """Add an entry to Mailjet's history: the state that a task or a note came to."""
+
+    state: State
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """Set our confirmation tag on the GHL contact."""
+
+    tag: str
+
+
+Action = (
+    Unsubscribe
+    | Exclude
+    | Resubscribe
+    | Include
+    | Block
+    | Unblock
+    | Upsert
+    | Edit
+    | SetLists
+    | Retire
+    | Append
+    | Confirm
+)
