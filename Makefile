@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 KEEP ?=
 CONTACTS ?= 200
+HISTORIES ?= 1000000
 # Where a branch that no test takes can lose a contact, or somebody's no.
 HEART := pipeline/sync/*,pipeline/store/*,pipeline/dispatch.py,pipeline/retry.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types unit bench chaos coverage clean
+.PHONY: help demo test check lint types unit laws bench chaos coverage clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,13 +46,17 @@ types: $(VENV)/dev.stamp
 unit: $(VENV)/dev.stamp ## The tests that open no socket
 	$(BIN)/pytest -q tests/unit
 
-chaos: $(VENV)/dev.stamp ## Kill workers, break Redis and lose 2,400 answers in mid-run (SEED=1; 35 minutes)
+laws: $(VENV)/dev.stamp ## 1,000,000 random histories of consent (nightly, 50 minutes; HISTORIES=10000)
+	CONSENT_LAWS=$(HISTORIES) $(BIN)/pytest -q --timeout 900 tests/unit/test_consent_laws.py
+
+chaos: $(VENV)/dev.stamp ## Kill processes, break Redis and lose 2,400 answers in mid-run (SEED=1; 40 minutes)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/dev.stamp ## Measure the bucket, the wire as both vendors see it, and activities (90 minutes)
+bench: $(VENV)/dev.stamp ## Measure the bucket, the wire as both vendors see it, activities and consent (2 hours)
 	$(BIN)/python -m tests.bench.bucket
 	$(BIN)/python -m tests.bench.wire
 	$(BIN)/python -m tests.bench.activities
+	$(BIN)/python -m tests.bench.consent
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Kill workers, break Redis and lose answers, and look whether anything was lost.
+"""Kill processes, break Redis and lose answers, and look whether anything was lost.
 
 Run: make chaos, or python -m tests.chaos --seed 7 --runs 1
 """
@@ -8,9 +8,13 @@ import secrets
 import sys
 from statistics import quantiles
 
+from tests.chaos.events import with_events
 from tests.chaos.kills import Report, with_kills
 from tests.chaos.lost_answers import with_kills_while_making, with_lost_answers
 from tests.chaos.redis_faults import FAULTS, with_redis_fault
+
+EVENT_KILLS = 12
+"""Of the receiver, the worker, Redis, and all three at once."""
 
 
 def main() -> int:
@@ -25,6 +29,9 @@ def main() -> int:
     parser.add_argument(
         "--answers", type=int, default=200, help="lost, of each fault and vendor, 200"
     )
+    parser.add_argument(
+        "--events", type=int, default=300, help="posted while 12 are killed, 300"
+    )
     given = parser.parse_args()
     print(f"seed {given.seed}: {sys.executable} -m tests.chaos --seed {given.seed}")
     reports = []
@@ -38,6 +45,11 @@ def main() -> int:
         reports.append(report)
     summarise(reports)
     wrong = [problem for report in reports for problem in report.wrong]
+    events = with_events(
+        given.seed, given.events, EVENT_KILLS, max(60, given.events), given.rate
+    )
+    print(events.line, *events.wrong, sep="\n  ", flush=True)
+    wrong += events.wrong
     for losses in (*with_lost_answers(given.answers), *with_kills_while_making(10)):
         print(losses.line, flush=True)
         wrong += losses.wrong

@@ -128,9 +128,11 @@ def _of_address(
 def wanted(contact: Row) -> dict[str, str]:
     """Properties as GHL wants them; "" where it says nothing."""
     first, last = contact.get("firstName") or "", contact.get("lastName") or ""
+    # Our own marks of a no in Mailjet stay in GHL.
+    tags = [tag for tag in contact["tags"] if not tag.startswith("mailjet-")]
     return {
         **{name: str(contact.get(field) or "") for name, field in CARRIED.items()},
-        "ghl_tags": f"|{'|'.join(contact['tags'])}|" if contact["tags"] else "|",
+        "ghl_tags": f"|{'|'.join(tags)}|" if tags else "|",
         "(name)": f"{first} {last}".strip(),
     }
 

@@ -1,5 +1,6 @@
-"""A short `make chaos`: two kills in one small run, and a few lost answers."""
+"""A short `make chaos`: a few kills in small runs, and a few lost answers."""
 
+from tests.chaos.events import with_events
 from tests.chaos.kills import with_kills
 from tests.chaos.lost_answers import FAULTS, with_kills_while_making, with_lost_answers
 
@@ -10,6 +11,14 @@ def test_nobody_is_lost_when_workers_are_killed_at_random_moments() -> None:
     assert report.wrong == []
     assert len(report.kills) == 2
     assert report.edited == 10
+
+
+def test_what_was_answered_200_is_done_once_whatever_is_killed() -> None:
+    report = with_events(seed=3, events=40, kills=3, contacts=40, rate="1000/10")
+
+    assert report.wrong == []
+    assert report.events >= 40
+    assert sum(report.kills.values()) == 3
 
 
 def test_nothing_is_made_twice_when_answers_are_lost() -> None:
