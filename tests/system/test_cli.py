@@ -18,15 +18,17 @@ from tests.valkey import free_port
 
 PEOPLE = 20
 READ = "/contacts/:contactId"
+LONG_AGO = "2020-01-01T00:00:00.000Z"
 NOBODY = "nobody0000000000000x"
 Done = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Installation]:
-    """Set up; worker and Beat run."""
+    """Set up; worker and Beat run, and the first run, which Beat starts, is over."""
     with installation("--contacts", str(PEOPLE)) as running:
         running.start()
+        running.resync()
         yield running
 
 
@@ -41,8 +43,10 @@ def running(started: Installation) -> Installation:
 
 @pytest.fixture
 def ana(running: Installation) -> Row:
-    """Somebody new in GHL."""
-    return running.sandbox.put_contact(**{**FULL_ROW, "email": fresh_email()})
+    """Somebody in GHL, whom the poll for changes does not find and sync by itself."""
+    return running.sandbox.put_contact(
+        **{**FULL_ROW, "email": fresh_email(), "dateUpdated": LONG_AGO}
+    )
 
 
 @pytest.fixture(scope="module")
