@@ -23,10 +23,6 @@ from pipeline.sync.ports import Told
 
 logger = logging.getLogger(__name__)
 
-OVERLAP_MS = 1_800_000
-"""Statistics show an event some time after it."""
-DATED_OVERLAP_MS = 120_000
-"""Of unsubscriptions, each of which costs a call."""
 OF_THE_SENDER = frozenset({"sender blocked", "content blocked", "policy issue"})
 """Reasons of a bounce that tell nothing of the address, however permanent they are
 (Mailjet guides, _event-api.md, read 2026-11)."""

@@ -38,7 +38,7 @@ class Polls:
 
     def __init__(self, kit: Kit, record: SetupRecord) -> None:
         self._kit = kit
-        self._rules = kit.policy(record).rules
+        self._rules = kit.rules
         self._now_ms = kit.policy(record).carrying.now_ms
         self._mailjet = kit.mailjet(Permit(Lane.LIVE))
         self._feedback = Feedback(kit, record)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -13,7 +12,6 @@ from pipeline import metrics
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.metrics import Metric
 from pipeline.permit import Lane
-from pipeline.store.state import connection_key
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Values = Iterable[tuple[tuple[str, ...], float]]
@@ -106,10 +104,8 @@ def _split(counted: dict[str, int]) -> Values:
 
 def _drift(kit: Kit) -> dict[str, float]:
     """The numbers of the last consent report; none before the first."""
-    key = connection_key(kit.connection.name, "drift")
-    stored = cast("bytes | None", kit.redis.get(key))
     try:
-        report = json.loads(stored or b"{}")
+        report = json.loads(kit.setup.drift() or "{}")
     except ValueError:
         return {}
     fields = report.items() if isinstance(report, dict) else ()

@@ -9,7 +9,6 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, replace
-from hashlib import blake2b
 from typing import Any, cast
 
 from redis import Redis
@@ -113,8 +112,7 @@ def _without_person(event: MailEvent) -> MailEvent:
 
 
 def _field(event: MailEvent) -> str:
-    told = event.identity.encode("utf-8", "surrogatepass")
-    return blake2b(told, digest_size=8).hexdigest()
+    return event.digest(8).hex()
 
 
 def _event(packed: bytes) -> MailEvent:

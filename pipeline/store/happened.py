@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from hashlib import blake2b
 from typing import cast
 
 from redis import Redis
@@ -13,6 +12,7 @@ from pipeline.sync.mail_event import MailEvent
 KEPT_SECONDS = 10 * 86_400
 """Longer than Mailjet repeats an event (24 hours), and than any window overlaps."""
 DAY_MS = 86_400_000
+DIGEST_BYTES = 8
 FEEDS = ("unsub", "spam", "bounces")
 """Those that are read whatever the rules are."""
 
@@ -33,7 +33,9 @@ class Happened:
         Args:
             key: of fingerprints.
         """
-        by_digest = {(_day(event), _digest(event, key)): event for event in events}
+        by_digest = {
+            (_day(event), event.digest(DIGEST_BYTES, key)): event for event in events
+        }
         pipe = self._redis.pipeline(transaction=False)
         for day, digest in by_digest:
             pipe.sismember(self._key(f"happened:{day}"), cast("str", digest))
@@ -45,7 +47,7 @@ class Happened:
         """These were acted on."""
         by_day: dict[int, list[bytes]] = defaultdict(list)
         for event in events:
-            by_day[_day(event)].append(_digest(event, key))
+            by_day[_day(event)].append(event.digest(DIGEST_BYTES, key))
         pipe = self._redis.pipeline()
         for day, digests in by_day.items():
             pipe.sadd(self._key(f"happened:{day}"), *cast("list[str]", digests))
@@ -68,8 +70,3 @@ class Happened:
 
 def _day(event: MailEvent) -> int:
     return event.at_ms // DAY_MS
-
-
-def _digest(event: MailEvent, key: bytes) -> bytes:
-    told = event.identity.encode("utf-8", "surrogatepass")
-    return blake2b(told, key=key, digest_size=8).digest()

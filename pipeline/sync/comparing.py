@@ -74,7 +74,9 @@ class Comparison(Case):
             subscriber=subscriber,
             seen=self.memory.seen if base else None,
             list_id=policy.list_id,
-            writes_properties=not has_older(contact, evidence.sharers),
+            writes_properties=not has_older(
+                contact.id, contact.date_added_ms or 0, evidence.sharers
+            ),
             exclude=policy.exclude_opted_out
             and bool(
                 consent.ghls_own(judgement.record)
@@ -96,16 +98,16 @@ class Comparison(Case):
     ) -> tuple[Block | Unblock, ...]:
         """What GHL has to be told: nobody who said no anywhere is mailed anywhere."""
         is_closed = not judgement.verdict.is_open
+        block = Block(judgement.reason, judgement.since_ms)
         reopens = judgement.reopened and ghl_dnd.email_opt_out(contact)
         if reopens and judgement.bounced:
             # What stands there says that the person opted out.
-            return (Unblock(OPTED_IN), Block(judgement.reason, judgement.since_ms))
+            return (Unblock(OPTED_IN), block)
         if is_closed or judgement.bounced:
             in_set = bool(evidence.in_ghl_set)
             if needs_block(contact, in_ghl_set=in_set, is_closed=is_closed):
-                return (Block(judgement.reason, judgement.since_ms),)
+                return (block,)
             # The tag may be missing still, where an earlier attempt was cut short.
-            block = Block(judgement.reason, judgement.since_ms)
             untagged = block.tag and block.tag not in (contact.tags or (block.tag,))
             return (block,) if self.memory.unsettled and untagged else ()
         before = self.memory.snapshot
@@ -165,7 +167,7 @@ def _cleared(record: Record, source: Source, left: str = "") -> Record:
     return {**record, source: replace(known, detail=left, stands=bool(left))}
 
 
-def has_older(contact: Contact, sharers: Mapping[str, Snapshot]) -> bool:
-    """Of contacts that share an address the oldest writes the properties."""
-    own = (contact.date_added_ms or 0, contact.id)
+def has_older(contact_id: str, added_ms: int, sharers: Mapping[str, Snapshot]) -> bool:
+    """Of contacts that share an address the oldest writes, and answers events."""
+    own = (added_ms, contact_id)
     return any((other.added_ms, id_) < own for id_, other in sharers.items())

@@ -189,7 +189,7 @@ def ghls_own(record: Record) -> bool:
     noes = unanswered(record)
     return any(
         source in noes and not noes[source].detail.startswith(OUR_CODES)
-        for source in (Source.GHL_ALL, Source.GHL_EMAIL)
+        for source in OF_GHL
     )
 
 

@@ -13,6 +13,7 @@ from pipeline.sync.activity import Note, Task
 from pipeline.sync.around import Kind
 from pipeline.sync.campaigns import Campaign, campaign_of
 from pipeline.sync.case import Case
+from pipeline.sync.comparing import has_older
 from pipeline.sync.contact import Contact
 from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.making import Refused, make_task, whole
@@ -78,16 +79,10 @@ def respond(case: Case, snapshot: Snapshot) -> Response:
         # The letter keeps a contact waiting whose worker died while it made something.
         return Response(again=EVENT)
     memory.begin(*case.addresses(address))
-    if _has_older(case, snapshot):
+    sharers = memory.evidence(address).sharers
+    if has_older(case.contact_id, snapshot.added_ms, sharers):
         return Response()
     return _Answer(case, address, memory.interactions(address)).run()
-
-
-def _has_older(case: Case, snapshot: Snapshot) -> bool:
-    """Of contacts that share an address the oldest one answers."""
-    own = (snapshot.added_ms, case.contact_id)
-    sharers = case.memory.evidence(snapshot.address).sharers
-    return any((other.added_ms, id_) < own for id_, other in sharers.items())
 
 
 class _Answer:

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from pipeline.sync.activity import Task
@@ -107,8 +106,7 @@ def wanted(rules: Iterable[Rule], event: MailEvent) -> bool:
 
 def digest(event: MailEvent) -> str:
     """8 hex digits that tell an event from the others of its person."""
-    told = event.identity.encode("utf-8", "surrogatepass")
-    return blake2b(told, digest_size=4).hexdigest()
+    return event.digest(4).hex()
 
 
 def _campaign(event: MailEvent) -> str:
