@@ -37,6 +37,7 @@ class Connection:
     ghl_business_ids: tuple[str, ...]
     ghl_rate: Rate
     ghl_daily: int
+    daily_reserve: int
     mailjet_rate: Rate
     tag_lists: Mapping[str, int]
     confirmation_tag: str
@@ -112,6 +113,7 @@ CONNECTION_VARIABLES = {
     "ghl_business_ids": "GHL_BUSINESS_IDS",
     "ghl_rate": "GHL_RATE",
     "ghl_daily": "GHL_DAILY",
+    "daily_reserve": "SYNC_DAILY_RESERVE",
     "mailjet_base_url": "MAILJET_BASE_URL",
     "mailjet_api_key": "MAILJET_API_KEY",
     "mailjet_secret_key": "MAILJET_SECRET_KEY",

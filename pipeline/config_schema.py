@@ -165,6 +165,7 @@ class ConnectionSchema(Schema):
     ghl_business_ids = WordsField(load_default=())
     ghl_rate = RateField(load_default=Rate(100, 10.0))
     ghl_daily = fields.Integer(load_default=200_000, validate=validate.Range(min=1))
+    daily_reserve = fields.Integer(load_default=10, validate=validate.Range(0, 90))
     mailjet_rate = RateField(load_default=Rate(100, 10.0))
     tag_lists = TagListsField(load_default=dict)
     confirmation_tag = TagField(load_default="")

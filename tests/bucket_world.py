@@ -28,7 +28,8 @@ LEASE_KEYS = ("test:leased", "test:tokens")
 CLOCK_KEY = "test:clock"
 TEST_CLOCK = f"""
 local clock = redis.call('HMGET', '{CLOCK_KEY}', 'now', 'life')
-local now, life = tonumber(clock[1]), clock[2]
+local now = tonumber(clock[1])
+local function life() return clock[2] end
 """
 
 Pauses = Iterator[float]

@@ -1,24 +1,45 @@
--- What the bucket's scripts share. Before this text stands a prelude: `now`, `life` (which
+-- What the bucket's scripts share. Before this text stands a prelude: `now`, `life()` (which
 -- start of the server this is) and the constants of bucket.py in capitals. All times
 -- are whole microseconds of Redis' clock. Every script may be replayed by redis-py.
--- KEYS[1] hash of the bucket; ARGV[1] calls allowed in ARGV[2] microseconds, as configured.
+-- KEYS[1] hash of the bucket; ARGV[1] calls allowed in ARGV[2] microseconds, as configured;
+-- ARGV[3] calls a day, 0 = no limit; ARGV[4] how many of these bulk work leaves.
 local KEY = KEYS[1]
 local CONFIGURED_CALLS, CONFIGURED_WINDOW = tonumber(ARGV[1]), tonumber(ARGV[2])
+local DAILY, RESERVE = tonumber(ARGV[3]), tonumber(ARGV[4])
+local NONE = -1
+local PACKED = '<' .. string.rep('d', 23 + SLOTS)
 
-local NUMBERS = {
-  'seen',               -- when a script last ran
-  'next',               -- the next moment that nobody has reserved
-  'frozen',             -- nobody is granted a moment before this one
-  'bulk',               -- the last moment that bulk work has reserved
-  'max', 'window',      -- the limit, as the vendor's headers said
-  'level',              -- share of the ceiling that we allow ourselves since a 429
-  'grown',              -- up to here, clean windows have raised the level
-  'struck', 'hold', 'held', -- level of the last 429; how long, and until when we stay below
-  'deaf',               -- until here a 429 belongs to the incident already counted
-  'others', 'others_until', -- calls of somebody else for which we have stood back
-  'daily', 'spent',     -- what is left of the day, as the vendor said; none until then
-}
-local MOMENTS = { 'next', 'frozen', 'bulk', 'grown', 'held', 'deaf', 'others_until', 'spent' }
+-- The bucket as it is stored, in this order; a loop over names would take longer than all
+-- the rest of a script. What was never so is 0, and `daily` NONE.
+local function named(seen, next, frozen, live, bulk, max, window, level, grown, struck, hold,
+    held, deaf, others, others_until, day, used, daily, told, since, spent, width, newest, ...)
+  return {
+    seen = seen,           -- when a script last ran
+    next = next,           -- the next moment that nobody has reserved
+    frozen = frozen,       -- nobody is granted a moment before this one
+    live = live, bulk = bulk, -- the last moment that work of this lane has reserved
+    max = max, window = window, -- the limit, as the vendor's headers said
+    level = level,         -- share of the ceiling that we allow ourselves since a 429
+    grown = grown,         -- up to here, clean windows have raised the level
+    struck = struck,       -- level of the last 429 ...
+    hold = hold, held = held, -- ... how long, and until when we stay below it
+    deaf = deaf,           -- until here a 429 belongs to the incident already counted
+    others = others, others_until = others_until, -- calls of somebody else, stood back for
+    day = day, used = used, -- a day, in days since 1970, and the tokens granted in it
+    daily = daily, told = told, -- what is left of the day, as the vendor said, and when
+    since = since,         -- tokens granted after that
+    spent = spent,         -- until here nothing is left, as the vendor said
+    width = width, newest = newest, -- of the slots in which our own calls are counted:
+    slots = { ... },       -- the last SLOTS of them, used in turn
+  }
+end
+
+local function save(b)
+  redis.call('HSET', KEY, 'state', struct.pack(PACKED, b.seen, b.next, b.frozen, b.live,
+    b.bulk, b.max, b.window, b.level, b.grown, b.struck, b.hold, b.held, b.deaf, b.others,
+    b.others_until, b.day, b.used, b.daily, b.told, b.since, b.spent, b.width, b.newest,
+    unpack(b.slots, 1, SLOTS)))
+end
 
 -- A window of exactly this spacing holds one call less than is allowed, so that calls
 -- which arrive up to ARRIVAL after their moment never make one too many.
@@ -26,19 +47,24 @@ local function spacing(calls, window)
   return math.ceil((window + ARRIVAL) / math.max(calls - 1, 1))
 end
 
-local function window_of(b) return b.window or CONFIGURED_WINDOW end
+local function window_of(b) return b.window > 0 and b.window or CONFIGURED_WINDOW end
 
 local function ceiling(b)
   local configured = spacing(CONFIGURED_CALLS, CONFIGURED_WINDOW)
-  return b.max and math.max(configured, spacing(b.max, b.window)) or configured
+  return b.max > 0 and math.max(configured, spacing(b.max, b.window)) or configured
 end
 
 local function pace(b) return math.ceil(ceiling(b) / b.level) end
 
+local function day_of(moment) return math.floor(moment / DAY) end
+
+local function used_on(b, day) return b.day == day and b.used or 0 end
+
 -- Since a 429 every clean window gives 5 % back, but for a while not up to where it struck.
 local function grow(b)
+  if b.level >= 1 then return end
   local windows = math.floor((now - b.grown) / window_of(b))
-  if b.level >= 1 or windows < 1 then return end
+  if windows < 1 then return end
   local top = now < b.held and math.min(1, b.struck * BELOW_STRIKE) or 1
   b.level = math.max(b.level, math.min(top, b.level + GROWTH * windows))
   b.grown = b.grown + windows * window_of(b)
@@ -48,82 +74,66 @@ end
 -- reserved up to AHEAD from now: wait until all of them are past.
 local function stand_back(b)
   b.next = math.max(b.next, now + AHEAD + pace(b))
-  b.bulk = b.next
+  b.live, b.bulk = b.next, b.next
+end
+
+-- Where a slot no longer means what it did, all calls that were counted count as of now.
+local function count_as_of_now(b)
+  local total = 0
+  for i = 1, SLOTS do total, b.slots[i] = total + b.slots[i], 0 end
+  b.width = math.ceil((window_of(b) + AHEAD) / (SLOTS - 4))
+  b.newest = math.floor(now / b.width)
+  b.slots[b.newest % SLOTS + 1] = total
+end
+
+local function set_back(b, by)
+  for _, name in ipairs({ 'next', 'frozen', 'live', 'bulk', 'grown', 'held', 'deaf',
+      'others_until', 'told', 'spent' }) do
+    b[name] = b[name] - by
+  end
+  count_as_of_now(b)
+end
+
+local function new()
+  local zeros = {}
+  for i = 1, 23 + SLOTS do zeros[i] = 0 end
+  local b = named(unpack(zeros))
+  b.live, b.bulk, b.grown, b.level, b.daily = now, now, now, 1, NONE
+  count_as_of_now(b)
+  return b
 end
 
 local function open(doubt)
-  local b = {}
-  local values = redis.call('HMGET', KEY, 'life', unpack(NUMBERS))
-  for i, name in ipairs(NUMBERS) do b[name] = tonumber(values[i + 1]) end
-  b.level, b.next, b.frozen = b.level or 1, b.next or 0, b.frozen or 0
-  b.bulk, b.grown = b.bulk or now, b.grown or now
-  b.held, b.deaf = b.held or 0, b.deaf or 0
-  if b.seen and now < b.seen then -- the clock was set back: nothing comes later than it was to
-    for _, name in ipairs(MOMENTS) do
-      b[name] = b[name] and b[name] - (b.seen - now)
-    end
-  end
+  local stored = redis.call('HGET', KEY, 'state')
+  local b = stored and named(struct.unpack(PACKED, stored)) or new()
+  -- The clock was set back: nothing comes later than it was to.
+  if now < b.seen then set_back(b, b.seen - now) end
   grow(b)
   -- A server that started anew, or a promoted replica, may lack the last second of writes.
-  if doubt or values[1] ~= life then stand_back(b) end
+  -- None does that between two scripts that follow at once.
+  if doubt or now - b.seen >= RESTART_LEAST then
+    local lives = life()
+    local is_new = redis.call('HGET', KEY, 'life') ~= lives
+    if doubt or is_new then stand_back(b) end
+    if is_new then redis.call('HSET', KEY, 'life', lives) end
+  end
   b.seen = now
   return b
 end
 
-local function save(b, ...)
-  local pairs_of = { 'life', life, ... }
-  for _, name in ipairs(NUMBERS) do
-    if b[name] then
-      pairs_of[#pairs_of + 1] = name
-      pairs_of[#pairs_of + 1] = string.format('%.17g', b[name]) -- tostring keeps 14 digits
-    end
-  end
-  redis.call('HSET', KEY, unpack(pairs_of))
-end
-
--- Our own calls are counted in SLOTS fields `start:count`, used in turn.
-local function slot_width(b) return math.ceil((window_of(b) + AHEAD) / (SLOTS - 4)) end
-
-local function parse_slot(value)
-  local start, count = string.match(value or '', '^(%d+):(%d+)$')
-  return tonumber(start) or 0, tonumber(count) or 0
-end
-
 local function count_call(b, at)
-  local width = slot_width(b)
-  local start = at - at % width
-  local name = string.format('slot%d', start / width % SLOTS)
-  local counted, count = parse_slot(redis.call('HGET', KEY, name) or '')
-  if counted ~= start then count = 0 end
-  return name, string.format('%.0f:%d', start, count + 1)
+  local slot = math.floor(at / b.width)
+  for i = math.max(b.newest + 1, slot - SLOTS + 1), slot do b.slots[i % SLOTS + 1] = 0 end
+  b.newest = math.max(b.newest, slot)
+  b.slots[slot % SLOTS + 1] = b.slots[slot % SLOTS + 1] + 1
 end
 
 -- At most so many calls were granted moments between `now - window` and `upto`.
 local function own_calls(b, upto)
-  local names = {}
-  for i = 1, SLOTS do names[i] = string.format('slot%d', i - 1) end
   local total = 0
-  for _, value in ipairs(redis.call('HMGET', KEY, unpack(names))) do
-    local start, count = parse_slot(value or '')
-    if start + slot_width(b) > now - window_of(b) and start <= upto then
-      total = total + count
-    end
+  for slot = math.max(b.newest - SLOTS + 1, math.floor((now - window_of(b)) / b.width)),
+      math.min(b.newest, math.floor(upto / b.width)) do
+    total = total + b.slots[slot % SLOTS + 1]
   end
   return total
-end
-
--- Redis' Lua has no os.date. Source: "chrono-Compatible Low-Level Date Algorithms",
--- civil_from_days, https://howardhinnant.github.io/date_algorithms.html
-local function day_key(moment)
-  local days = math.floor(moment / DAY) + 719468
-  local era = math.floor(days / 146097)
-  local doe = days - era * 146097
-  local leaps = math.floor(doe / 1460) - math.floor(doe / 36524) + math.floor(doe / 146096)
-  local yoe = math.floor((doe - leaps) / 365)
-  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
-  local march = math.floor((5 * doy + 2) / 153)
-  local day = doy - math.floor((153 * march + 2) / 5) + 1
-  local month = march < 10 and march + 3 or march - 9
-  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
-  return string.format('%s:day:%04d%02d%02d', KEY, year, month, day)
 end

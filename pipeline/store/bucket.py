@@ -10,8 +10,6 @@ the vendor says about its own limits is read in `limits.py`.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
-from importlib.resources import files
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisDown
@@ -20,6 +18,7 @@ from redis.exceptions import TimeoutError as RedisSilent
 from pipeline.config import Rate
 from pipeline.errors import BudgetSpent, LeaseLost
 from pipeline.permit import Lane, Permit
+from pipeline.store import scripts
 from pipeline.store.clock import ClockReading
 from pipeline.store.limits import Limits, Reporter
 
@@ -27,10 +26,11 @@ ARRIVAL_SECONDS = (
     0.19  # from a token's moment to the vendor's counter: 0.1 late + network
 )
 TOKEN_LIFE_SECONDS = 0.1  # later than this a token would arrive in another's place
-BULK_AHEAD_SECONDS = 0.3  # what a person's change may have to wait behind bulk work
-LIVE_AHEAD_SECONDS = (
-    2.0  # also the most that can be reserved when the memory of it is lost
-)
+CATCH_UP_SECONDS = 0.06  # a moment so long past may still be used; the rest of its life
+# is for the way back from Redis
+BULK_AHEAD_SECONDS = 0.15  # what a person's change may have to wait behind bulk work
+LIVE_AHEAD_SECONDS = 1.0  # what a no may have to wait behind people's changes
+AHEAD_SECONDS = 2.0  # the most that can be reserved when the memory of it is lost
 NEW_PATIENCE_SECONDS = 2.0  # a bulk contact without a call gives its slot to others
 BEGUN_PATIENCE_SECONDS = 10.0  # no call already paid is thrown away lightly
 FREEZE_MAX_SECONDS = 3600.0  # a vendor that asks for more is asked again after an hour
@@ -39,17 +39,14 @@ DAY_SECONDS = 86_400.0
 REDIS_CLOCK = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local life = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local function life()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+end
 """
 
 
-class Verdict(IntEnum):
-    """What the take script answers."""
-
-    GRANTED = 1
-    TOLD = 2
-    SPENT = 3
-    LOST = 4
+GRANTED, TOLD, SPENT, LOST = 1, 2, 3, 4
+"""What the take script answers."""
 
 
 def _micros(seconds: float) -> int:
@@ -57,13 +54,17 @@ def _micros(seconds: float) -> int:
 
 
 SCRIPT_CONSTANTS: dict[str, float] = {
-    **{verdict.name: verdict for verdict in Verdict},
+    **{"GRANTED": GRANTED, "TOLD": TOLD, "SPENT": SPENT, "LOST": LOST},
     "ARRIVAL": _micros(ARRIVAL_SECONDS),
-    "AHEAD": _micros(LIVE_AHEAD_SECONDS),
+    "CATCH_UP": _micros(CATCH_UP_SECONDS),
+    "AHEAD": _micros(AHEAD_SECONDS),
+    "LIVE_AHEAD": _micros(LIVE_AHEAD_SECONDS),
     "BULK_AHEAD": _micros(BULK_AHEAD_SECONDS),
-    "BULK_TURN": 20,  # one token in so many is bulk's, whatever people change
+    "TURN": 20,  # one token in so many is a lane's, whatever those before it want
+    "RESTART_LEAST": _micros(0.01),  # no server starts again in less
     "DAY": _micros(DAY_SECONDS),
-    "KEEP_DAY": 2 * DAY_SECONDS,  # in seconds: outlives the day in any time zone
+    "DAY_TURNS": 0.05,  # of the day's calls: what is left grows by more only then,
+    "IN_FLIGHT": 50,  # or by tokens that the vendor has not seen yet
     "KEEP_BUCKET": 7 * DAY_SECONDS,  # a connection that was removed leaves nothing
     "SLOTS": 20,  # our own calls are counted in sixteenths of a window and 2 s
     "GROWTH": 0.05,  # of the ceiling, per clean window: back from nothing in 20
@@ -78,14 +79,10 @@ SCRIPT_CONSTANTS: dict[str, float] = {
 
 def script_text(name: str) -> str:
     """The clock, the constants, what the scripts share, and the script `name`."""
-    folder = files("pipeline.store")
-    shared, body = (
-        folder.joinpath(f"{stem}.lua").read_text("utf-8") for stem in ("bucket", name)
-    )
     constants = "".join(
         f"local {key} = {value + 0}\n" for key, value in SCRIPT_CONSTANTS.items()
     )
-    return REDIS_CLOCK + constants + shared + body
+    return REDIS_CLOCK + constants + scripts.read("bucket") + scripts.read(name)
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,8 @@ class BucketState:
         calls_per_second: the pace at the moment, after headers and refusals.
         frozen_until: Unix time in seconds on Redis' clock; None when calls are allowed.
         used_today: tokens granted on this UTC day.
-        daily_remaining: what the vendor last said; None when it has not.
+        daily_remaining: what the vendor last said, less our calls since; None when it
+            has not.
         used_in_window: tokens of the last window, rounded up to whole sixteenths of it.
     """
 
@@ -116,6 +114,7 @@ class Bucket:
         key: prefix of every key made here, such as `gm:bucket:ghl:<location>`.
         rate: the ceiling; what the vendor's answers teach can only lower it.
         daily: tokens per UTC day; None means no limit.
+        reserve: how many of them bulk work leaves to the other lanes.
         lease_keys: the ledger's `leased` and `tokens` keys, for permits with a lease.
         lease_seconds: what every ask renews the lease to.
         sleep: waits so many seconds.
@@ -129,20 +128,22 @@ class Bucket:
         rate: Rate,
         *,
         daily: int | None = None,
+        reserve: int = 0,
         lease_keys: tuple[str, str] | None = None,
         lease_seconds: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._keys = [key]
-        self._lease_keys = list(lease_keys or ())
-        self._rate = [rate.calls, _micros(rate.window_seconds)]
-        self._daily = daily or 0
-        self._lease = _micros(lease_seconds)
+        self._leased_keys = [key, *(lease_keys or ())]
+        limits = (rate.calls, _micros(rate.window_seconds), daily or 0, reserve)
+        # As text: redis-py takes longer over numbers.
+        self._limits = tuple(map(str, limits))
+        self._lease = str(_micros(lease_seconds))
         self._sleep = sleep
         self._clock = clock
         self._take, self._learn, self._state = (
-            redis.register_script(script_text(f"bucket_{name}"))
+            scripts.LuaScript(redis, script_text(f"bucket_{name}"))
             for name in ("take", "learn", "state")
         )
         self._anchor: ClockReading | None = None
@@ -167,7 +168,7 @@ class Bucket:
         Raises:
             BudgetSpent, LeaseLost, redis.exceptions.RedisError: as `take`.
         """
-        patient_until = self._clock() + patience_seconds(permit)
+        patient_until: float | None = None
         doubt = False
         while True:
             anchor = self._anchor
@@ -175,9 +176,9 @@ class Bucket:
             doubt = not doubt and self._clock_jumped(anchor, reading)
             if doubt:
                 continue
-            if verdict is Verdict.SPENT:
+            if verdict == SPENT:
                 raise BudgetSpent(wait, daily=True)
-            if verdict is Verdict.GRANTED:
+            if verdict == GRANTED:
                 if wait > 0:
                     yield wait
                 used = self._clock()
@@ -186,36 +187,32 @@ class Bucket:
                 if in_time and used >= self._frozen_until:
                     return
                 wait = 0.0
-            if self._clock() + wait > patient_until:
+            now = self._clock()
+            if patient_until is None:
+                patient_until = reading.sent + patience_seconds(permit)
+            if now + wait > patient_until:
                 raise BudgetSpent(wait)
             if wait > 0:
                 yield wait
 
-    def _ask(self, permit: Permit, doubt: bool) -> tuple[Verdict, float, ClockReading]:
+    def _ask(self, permit: Permit, doubt: bool) -> tuple[int, float, ClockReading]:
         """One round trip: verdict, seconds to wait, and when all that was.
 
         A command that redis-py repeats may waste a token; none is used twice.
         """
         lease = permit.lease
-        holder = [lease.ghl_id, lease.token] if lease else ["", ""]
+        holder = (lease.ghl_id, str(lease.token)) if lease else ("", "")
         sent = self._clock()
         verdict, wait, now = self._take(
-            [*self._keys, *(self._lease_keys if lease else ())],
-            [
-                *self._rate,
-                int(permit.lane is Lane.BULK),
-                self._daily,
-                int(doubt),
-                *holder,
-                self._lease,
-            ],
+            self._leased_keys if lease else self._keys,
+            (*self._limits, permit.lane, "1" if doubt else "0", *holder, self._lease),
         )
         reading = ClockReading(sent, self._clock(), now / 1_000_000)
-        if verdict == Verdict.LOST:
+        if verdict == LOST:
             raise LeaseLost
         if doubt:
             self._anchor = reading
-        return Verdict(verdict), wait / 1_000_000, reading
+        return verdict, wait / 1_000_000, reading
 
     def _clock_jumped(self, anchor: ClockReading | None, reading: ClockReading) -> bool:
         """Whether Redis' clock was set ahead, so that reserved tokens came too near.
@@ -250,7 +247,7 @@ class Bucket:
         try:
             freeze, explained = self._learn(
                 self._keys,
-                [*self._rate, status, *limits.for_script(), _micros(retry_after)],
+                [*self._limits, status, *limits.for_script(), _micros(retry_after)],
             )
         except (RedisDown, RedisSilent):
             return
@@ -263,7 +260,7 @@ class Bucket:
         Raises:
             redis.exceptions.RedisError: Redis did not answer.
         """
-        spacing, frozen, used, left, window = self._state(self._keys, self._rate)
+        spacing, frozen, used, left, window = self._state(self._keys, self._limits)
         return BucketState(
             calls_per_second=1_000_000 / spacing,
             frozen_until=frozen / 1_000_000 if frozen else None,

@@ -1,18 +1,19 @@
 -- Learn from an answer; what the vendor did not say is -1. Returns {freeze, explained}: how
 -- long nobody may call, and the lowest Remaining that calls we know of explain (-1: no limit
--- was named). ARGV[3] HTTP status; ARGV[4] Max; ARGV[5] its window; ARGV[6] Remaining;
--- ARGV[7] Daily-Remaining; ARGV[8] Retry-After; windows and waits in microseconds.
-local status, max, window = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local remaining, daily = tonumber(ARGV[6]), tonumber(ARGV[7])
-local retry_after = tonumber(ARGV[8])
+-- was named). ARGV[5] HTTP status; ARGV[6] Max; ARGV[7] its window; ARGV[8] Remaining;
+-- ARGV[9] Daily-Remaining; ARGV[10] Retry-After; windows and waits in microseconds.
+local status, max, window = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local remaining, daily = tonumber(ARGV[8]), tonumber(ARGV[9])
+local retry_after = tonumber(ARGV[10])
 local b = open(false)
 
 -- After one whole window nothing that was called before counts any more.
 local function clear_at() return math.max(b.next, now + window_of(b) + ARRIVAL) end
 
 local function learn_limit()
-  local before = ceiling(b)
-  b.max, b.window = max, window > 0 and window or window_of(b)
+  local before, window_before = ceiling(b), window_of(b)
+  b.max, b.window = max, window > 0 and window or window_before
+  if b.window ~= window_before then count_as_of_now(b) end
   if ceiling(b) == before then return end
   b.held = 0 -- where the last 429 struck was measured against another limit
   if ceiling(b) < before then return end
@@ -23,7 +24,7 @@ end
 
 -- Somebody else's calls count once, for as long as the vendor remembers them.
 local function learn_remaining()
-  local others = now < (b.others_until or 0) and b.others or 0
+  local others = now < b.others_until and b.others or 0
   local explained = max - own_calls(b, now + AHEAD) - others
   if remaining < 0 or remaining >= explained then return explained end
   local more = explained - remaining
@@ -32,10 +33,13 @@ local function learn_remaining()
   return remaining
 end
 
+-- What is left grows only when the vendor's day turns, which need not be at midnight UTC:
+-- from then on our own count is that of the new day.
 local function learn_daily()
-  b.daily = daily
-  b.spent = nil
-  redis.call('HDEL', KEY, 'spent')
+  local grown = b.daily == NONE and 0 or daily - (b.daily - b.since)
+  if grown > math.max(IN_FLIGHT, DAY_TURNS * DAILY) then b.used = 0 end
+  b.daily, b.told, b.since = daily, now, 0
+  b.spent = 0
   if daily > 0 then return end
   local wait = math.min(DAY - now % DAY, PROBE_DAILY)
   if status == 429 and retry_after >= 0 then wait = retry_after end
@@ -59,7 +63,7 @@ local function strike()
     b.struck = math.min(b.level, accepted / full())
   end
   if now >= b.held then
-    local again = b.hold and now < b.held + b.hold
+    local again = b.hold > 0 and now < b.held + b.hold
     b.hold = again and math.min(2 * b.hold, HOLD_MAX) or HOLD
   end
   lower_to(math.min(b.level / 2, b.struck * BELOW_STRIKE))
@@ -77,7 +81,7 @@ local function freeze()
     strike()
     b.deaf = now + INCIDENT
     b.held = b.frozen + b.hold
-  elseif b.struck then
+  elseif b.struck > 0 then
     strike_lower()
   end
   b.deaf = math.max(b.deaf, b.frozen)

@@ -4,7 +4,7 @@ local b = open(false)
 return {
   pace(b),
   b.frozen > now and b.frozen or 0,
-  tonumber(redis.call('GET', day_key(now))) or 0,
-  b.daily or -1,
+  used_on(b, day_of(now)),
+  b.daily == NONE and NONE or math.max(0, b.daily - b.since),
   own_calls(b, now),
 }

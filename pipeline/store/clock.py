@@ -5,16 +5,14 @@ idle time, although tokens reserved before are still to come; only a client that
 read both clocks before can tell.
 """
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 STEP_SECONDS = 0.01  # two clocks read a moment apart differ by scheduling
 DRIFT = 0.0005  # NTP turns a clock by at most 500 ppm
 ANCHOR_SECONDS = 10.0  # so long one reading is compared with: short of much drift
 
 
-@dataclass(frozen=True)
-class ClockReading:
+class ClockReading(NamedTuple):
     """Redis' clock, read somewhere between two moments of our monotonic one.
 
     Args:

@@ -13,6 +13,7 @@ from pipeline.config import Rate
 from pipeline.errors import BudgetSpent
 from pipeline.permit import Lane, Permit
 from pipeline.store.bucket import (
+    AHEAD_SECONDS,
     ARRIVAL_SECONDS,
     BULK_AHEAD_SECONDS,
     LIVE_AHEAD_SECONDS,
@@ -125,13 +126,28 @@ def test_bulk_work_has_its_turn_among_changes_that_take_every_token(
     for i in range(urgent):
         world.start(noting(world, bucket, lane, f"urgent {i}", tokens))
     world.start(noting(world, bucket, Lane.BULK, "bulk", tokens))
-    turn = max(SCRIPT_CONSTANTS["BULK_TURN"] * spacing_of(rate), LIVE_AHEAD_SECONDS)
-    world.run(LIVE_AHEAD_SECONDS)
+    turn = max(SCRIPT_CONSTANTS["TURN"] * spacing_of(rate), AHEAD_SECONDS)
+    world.run(AHEAD_SECONDS)
     world.offset += step
-    world.run(LIVE_AHEAD_SECONDS + 10 * turn)
+    world.run(AHEAD_SECONDS + 10 * turn)
 
     # Who asks anew at the same moment comes by chance, so a turn may come late.
     assert sum(token.lane is Lane.BULK for token in tokens) >= 2
+
+
+@settings(max_examples=10, deadline=None)
+@given(rate=RATES, live=st.integers(3, 30))
+def test_a_no_waits_no_longer_than_the_promised_live_tokens(redis, rate, live):
+    world, tokens = World(redis), []
+    for _ in range(live):
+        world.start(world.caller(world.bucket(rate), Lane.LIVE))
+    world.run(6 + spacing_of(rate))
+    world.start(noting(world, world.bucket(rate), Lane.CONSENT, "a no", tokens))
+
+    world.run(world.now + 2 + 2 * spacing_of(rate))
+
+    waited = tokens[0].moment - tokens[0].asked
+    assert waited <= LIVE_AHEAD_SECONDS + spacing_of(rate) + ROUNDED
 
 
 def test_bulk_work_takes_no_more_than_its_turn(redis):
@@ -140,7 +156,7 @@ def test_bulk_work_takes_no_more_than_its_turn(redis):
     for i in range(8):
         world.start(noting(world, bucket, Lane.LIVE, f"urgent {i}", tokens))
     world.start(noting(world, bucket, Lane.BULK, "bulk", tokens), after=3.0)
-    turn = SCRIPT_CONSTANTS["BULK_TURN"] * spacing_of(rate)
+    turn = SCRIPT_CONSTANTS["TURN"] * spacing_of(rate)
     world.run(3.0 + 5 * turn)
 
     assert 2 <= sum(token.lane is Lane.BULK for token in tokens) <= 6
@@ -154,7 +170,7 @@ def test_after_a_restart_bulk_work_is_promised_nothing_far(redis):
     world.lives += 1
 
     told = next(bucket.pauses(Permit(Lane.BULK)))
-    stood_back = LIVE_AHEAD_SECONDS + spacing_of(rate)
+    stood_back = AHEAD_SECONDS + spacing_of(rate)
     assert told == pytest.approx(stood_back - BULK_AHEAD_SECONDS, abs=0.001)
 
 
@@ -174,7 +190,7 @@ def test_none_of_a_crowd_goes_empty(redis, rate, lane, callers, late, seed):
     for i in range(callers):
         world.start(noting(world, world.bucket(rate), lane, str(i), tokens))
     rounds = 40
-    world.run(LIVE_AHEAD_SECONDS + rounds * callers * spacing_of(rate))
+    world.run(AHEAD_SECONDS + rounds * callers * spacing_of(rate))
 
     served = Counter(token.name for token in tokens)
     assert min(served[str(i)] for i in range(callers)) >= rounds / 10
@@ -202,11 +218,11 @@ def test_every_resource_has_an_allowance_of_its_own(redis, rates, callers, lane)
 
     for i, (rate, tokens) in enumerate(zip(rates, used, strict=True)):
         moments = [token.moment for token in tokens]
-        calm = seconds - LIVE_AHEAD_SECONDS - spacing_of(rate)
+        calm = seconds - AHEAD_SECONDS - spacing_of(rate)
         assert fullest_window(moments, rate.window_seconds) <= rate.calls
         assert len(moments) >= floor(calm / spacing_of(rate)) - 1
-        granted = int(redis.get(f"test:bucket:{i}:day:20231114") or 0)
-        ahead = ceil(LIVE_AHEAD_SECONDS / spacing_of(rate)) + 1
+        granted = world.bucket(rate, f"test:bucket:{i}").state().used_today
+        ahead = ceil(AHEAD_SECONDS / spacing_of(rate)) + 1
         assert len(moments) <= granted <= len(moments) + ahead
 
 
