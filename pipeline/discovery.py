@@ -52,14 +52,13 @@ class Discovery:
         self._ghl: GhlClient = kit.ghl(permit)
         self._mailjet: MailjetClient = kit.mailjet(permit)
         self.preferences = Preferences(kit, record, lane)
-        # Few calls, for what somebody did a moment ago: not behind a resync.
-        self._feed = Feed(kit, record, Lane.LIVE)
-        self._sweeps = Sweeps(kit, record, Lane.LIVE)
+        self._feed = Feed(kit, record, lane)
+        self._sweeps = Sweeps(kit, record, lane)
         self.polls = Polls(kit, record)
         self._stages: dict[str, Callable[[Cursor], Found]] = {
             **self.preferences.stages,
             "properties": self._properties,
-            **Sweeps(kit, record, lane).stages,
+            **self._sweeps.stages,
             "listing": self._listing,
             "businesses": self._businesses,
             "missing": self._missing,

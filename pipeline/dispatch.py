@@ -62,7 +62,7 @@ class Dispatcher:
         processes = self._pipeline.processes
         kits = list(self._pipeline.kits.values())
         backlogs = {kit.connection.name: kit.ledger.backlog() for kit in kits}
-        busy = [kit for kit in kits if backlogs[kit.connection.name].waiting]
+        busy = [kit for kit in kits if backlogs[kit.connection.name].wants_slots]
         processes.set_busy_connections(len(busy))
         self._view_until = 0.0
         self._look()
@@ -71,8 +71,10 @@ class Dispatcher:
         turn = processes.next_turn() % max(1, len(busy))
         leases: list[Lease] = []
         for kit in (*busy[turn:], *busy[:turn]):
-            if len(leases) < room:
-                leases += self._lease(kit, room - len(leases))
+            # One of each goes out all the same: only a settlement sends the next, and
+            # who has none out has none.
+            least = 0 if backlogs[kit.connection.name].leased else 1
+            leases += self._lease(kit, max(room - len(leases), least))
         return leases
 
     def _look(self) -> None:

@@ -16,6 +16,7 @@ from pipeline.errors import (
     TransientError,
 )
 from pipeline.paging import Cursor
+from pipeline.permit import Lane
 from pipeline.retry import trouble
 
 CLAIM_SECONDS = 60.0
@@ -114,8 +115,14 @@ def step(kit: Kit, discovery: Discovery, owner: str = "") -> bool:
     return found.next is not None
 
 
-def discover(kit: Kit, what: Callable[[Discovery], T]) -> T | None:
+def discover(
+    kit: Kit, what: Callable[[Discovery], T], lane: Lane = Lane.BULK
+) -> T | None:
     """Do a piece of discovery; a failure is the connection's and is noted there.
+
+    Args:
+        lane: what its calls are paid for as; what somebody did a moment ago does not
+            wait for the day to turn.
 
     Returns:
         None when it failed, or the connection is not set up; Beat rings again.
@@ -124,7 +131,7 @@ def discover(kit: Kit, what: Callable[[Discovery], T]) -> T | None:
     if record is None:
         return None
     try:
-        return what(Discovery(kit, record))
+        return what(Discovery(kit, record, lane))
     except (BudgetSpent, RateLimited):
         return None
     except TransientError as error:

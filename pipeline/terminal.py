@@ -105,6 +105,7 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
             "bulk": backlog.bulk,
         },
         "leased": backlog.leased,
+        "resting": kit.ledger.resting() or None,
         "dead_letters": dead_letters.causes(letters),
         "missing_held_back": kit.presence.held(),
         "optouts_held_back": len(kit.optouts.held()),
@@ -228,6 +229,8 @@ def _note(pipeline: Pipeline, kit: Kit) -> str:
     age = pipeline.processes.tick_age_seconds()
     if age is None or age > BEAT_SILENT_SECONDS:
         return "Beat is silent: start `celery -A workers beat`"
+    if resting := kit.ledger.resting():
+        return f"resting: {resting}"
     used = kit.ghl_bucket.state().used_today
     left = kit.connection.ghl_daily - used
     return f"GHL budget left today {left:,}"

@@ -8,10 +8,12 @@ from redis.exceptions import RedisError
 
 from pipeline.bootstrap import Kit
 from pipeline.errors import (
+    BudgetSpent,
     ConnectionPaused,
     LeaseLost,
     PermanentError,
     PipelineError,
+    RateLimited,
     Reach,
     ReadOnly,
 )
@@ -30,6 +32,8 @@ HELD_SECONDS = 1.0
 NOT_WRITTEN = "read-only: not written"
 PAUSED = "paused"
 NOT_SET_UP_SECONDS = 60.0
+REST_SECONDS = 1.0
+"""Where nobody is granted a call for so long, no other contact need find that out."""
 
 
 def run_lease(kit: Kit, ghl_id: str, token: int, owner: str = "") -> str:
@@ -131,6 +135,8 @@ def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> st
             return f"dead letter: {cause}"
         case TryAgain(wait, counted, suspect):
             told = trouble(error)
+            if isinstance(error, BudgetSpent | RateLimited) and wait >= REST_SECONDS:
+                kit.ledger.rest(lease.lane, wait, _why_rest(error))
             if suspect:
                 kit.health.stumble(told, f"{lease.ghl_id}:{lease.token}")
             kit.ledger.give_back(
@@ -141,3 +147,9 @@ def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> st
                 untouched=untouched,
             )
             return f"again in {wait:.0f} s: {cause}"
+
+
+def _why_rest(error: BudgetSpent | RateLimited) -> str:
+    if isinstance(error, RateLimited):
+        return f"{error.vendor} says its limit is reached"
+    return "the day's calls are spent" if error.daily else "a limit is reached"

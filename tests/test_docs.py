@@ -20,7 +20,7 @@ from pipeline.config import (
 )
 from pipeline.metrics import TABLE
 from pipeline.permit import Lane
-from pipeline.store.state import CONNECTION_KEYS, LEDGER_KEYS, PREFIX, PROCESS_KEYS
+from pipeline.store.state import CONNECTION_KEYS, PREFIX, PROCESS_KEYS
 from pipeline.sync.history import HISTORIC
 from pipeline.sync.mapping import FieldMap
 from tests.builders import ENVIRON
@@ -166,8 +166,6 @@ def constants(node: ast.expr, looped: dict[str, ast.expr]) -> Iterator[str | Non
             yield f"{start}*"
         case ast.Name(id=name) if name in looped:
             yield from constants(looped[name], {})
-        case ast.Name(id="LEDGER_KEYS"):
-            yield from LEDGER_KEYS
         case ast.Tuple(elts=items):
             for item in items:
                 yield from constants(item, {})
@@ -272,6 +270,8 @@ def test_every_key_in_redis_is_in_the_table_and_every_row_of_it_is_used() -> Non
         for tree in store_sources().values()
         for maker, name in key_names(tree)
     }
+    ledger = text("pipeline/store/ledger.lua")
+    made |= {("connection_key", name) for name in re.findall(r"key\('(.+?)'\)", ledger)}
 
     declared = {
         (maker, key.name) for maker, keys in KEY_MAKERS.items() for key in keys

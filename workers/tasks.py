@@ -17,7 +17,7 @@ from pipeline import check, consent_report, inbox, runs, setup, work
 from pipeline.bootstrap import Kit
 from pipeline.discovery import Discovery
 from pipeline.errors import PipelineError
-from pipeline.permit import Lease
+from pipeline.permit import Lane, Lease
 from pipeline.retry import trouble
 from pipeline.store.dead_letters import worker_lost
 from workers.celery import app, dispatcher, pipeline
@@ -121,7 +121,7 @@ def discovery_business(
 def discovery_changes(connection: str | None = None) -> str:
     """Find what changed in GHL since the last look; rung by Beat for everybody."""
     kits = [pipeline().kit(connection)] if connection else _working("changes")
-    found = sum(runs.discover(kit, Discovery.changes) or 0 for kit in kits)
+    found = sum(runs.discover(kit, Discovery.changes, Lane.LIVE) or 0 for kit in kits)
     if found:
         _send(dispatcher().idle())
     return f"{found} changed"
@@ -133,7 +133,7 @@ def discovery_optouts(connection: str | None = None) -> str:
     kits = [pipeline().kit(connection)] if connection else _working("optouts")
     able = [kit for kit in kits if (r := kit.record()) and r.optout_filter]
     for kit in able:
-        runs.discover(kit, lambda discovery: discovery.preferences.read_optouts())
+        runs.discover(kit, lambda found: found.preferences.read_optouts(), Lane.LIVE)
     return f"{len(able)} read"
 
 
@@ -142,7 +142,7 @@ def discovery_activities(connection: str | None = None) -> str:
     """Find whose tasks, notes or appointments are to be carried; rung by Beat."""
     kits = [pipeline().kit(connection)] if connection else _working("activities")
     for kit in kits:
-        runs.discover(kit, Discovery.activities)
+        runs.discover(kit, Discovery.activities, Lane.LIVE)
     _send(dispatcher().idle())
     return f"{len(kits)} looked at"
 
@@ -152,7 +152,7 @@ def discovery_feedback(connection: str | None = None) -> str:
     """Read back what Mailjet's webhooks lost, or nobody registered; rung by Beat."""
     kits = [pipeline().kit(connection)] if connection else _working("feedback")
     for kit in kits:
-        runs.discover(kit, lambda discovery: discovery.polls.read())
+        runs.discover(kit, lambda discovery: discovery.polls.read(), Lane.LIVE)
     _send(dispatcher().idle())
     return f"{len(kits)} read"
 

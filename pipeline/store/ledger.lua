@@ -1,18 +1,20 @@
 -- The ledger of one connection. ARGV[1] names the command; times are milliseconds of
 -- Redis' own clock. Every command may be replayed: redis-py repeats a command whose
 -- answer was lost, and a second execution must find nothing left to do.
-local BULK, LIVE, CONSENT = KEYS[1], KEYS[2], KEYS[3]     -- zset id -> not before
-local LEASED, TOKENS, LANES = KEYS[4], KEYS[5], KEYS[6]   -- zset id -> expiry; hashes
-local OWNERS = KEYS[7]                                    -- id -> boot of the worker at it
-local AGAIN, WRITING, HELD = KEYS[8], KEYS[9], KEYS[10]   -- id -> lane; id -> addresses; address -> id
-local ATTEMPTS, EXPIRIES, DEAD = KEYS[11], KEYS[12], KEYS[13]
-local RUN, FOUND, OPEN, RUNS = KEYS[14], KEYS[15], KEYS[16], KEYS[17]
-local SNAPSHOTS, ADDRESSES, SEEN = KEYS[18], KEYS[19], KEYS[20]
-local HEALTH, SUSPECTS, FENCE = KEYS[21], KEYS[22], KEYS[23]
-local TOUCHED, CROSSINGS = KEYS[24], KEYS[25]             -- id -> kinds; zset kind..id -> due
-local SWEPT = { t = KEYS[26], a = KEYS[27] }              -- id -> rows that differ
-local SAID = KEYS[28]                                     -- id -> who said what of consent
-local ROW = KEYS[29]                                      -- a prefix
+-- What each key holds: state.py.
+local function key(name) return KEYS[1] .. name end      -- a connection's keys begin alike
+local BULK, LIVE, CONSENT = key('todo:bulk'), key('todo:live'), key('todo:consent')
+local LEASED, TOKENS, LANES = key('leased'), key('tokens'), key('lanes')
+local OWNERS = key('owners')                              -- id -> boot of the worker at it
+local AGAIN, WRITING, HELD = key('again'), key('writing'), key('held')
+local ATTEMPTS, EXPIRIES, DEAD = key('attempts'), key('expiries'), key('dead')
+local RUN, FOUND, OPEN, RUNS = key('run'), key('found'), key('open'), key('runs')
+local SNAPSHOTS, ADDRESSES, SEEN = key('snapshots'), key('addresses'), key('seen')
+local HEALTH, SUSPECTS, FENCE = key('health'), key('suspects'), key('fence')
+local TOUCHED, CROSSINGS = key('touched'), key('crossings')
+local SWEPT = { t = key('swept:tasks'), a = key('swept:meetings') }
+local SAID, ROW = key('consent'), key('row:')
+local RESTS, BULK_RESTS = key('rests'), key('rests:bulk')
 
 local WAITING = { bulk = BULK, live = LIVE, consent = CONSENT }
 local RANK = { consent = 0, live = 1, bulk = 2 }

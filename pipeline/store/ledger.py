@@ -21,6 +21,7 @@ from pipeline.sync.snapshot import Snapshot
 LEASE_SECONDS = 30.0
 """A lost message is noticed after this long; every call renews it."""
 MAX_EXPIRIES = 10
+REST_MOST_SECONDS = 60.0
 IDS_PER_CALL = 1000
 """Lua's `unpack` takes about 8,000 arguments."""
 
@@ -171,6 +172,22 @@ class Ledger(RunLedger):
         flags = (int(counted), suspect, int(untouched))
         self._call("give_back", lease.ghl_id, lease.token, in_ms(wait_seconds), *flags)
 
+    def rest(self, lane: Lane, seconds: float, reason: str) -> None:
+        """Send no bulk contact for so long; for an urgent one's sake none at all.
+
+        For what no other contact can help: a vendor's limit that was hit, a day that
+        is spent. At most a minute, because it may be over sooner than it looked.
+        """
+        self._call("rest", lane, in_ms(min(seconds, REST_MOST_SECONDS)), reason)
+
+    def resting(self) -> str:
+        """Why nothing, or no bulk contact, goes out at the moment; "" when all may."""
+        said = self._redis.mget(self.key("rests"), self.key("rests:bulk"))
+        everything, bulk = cast("list[bytes | None]", said)
+        if everything:
+            return everything.decode()
+        return f"bulk work: {bulk.decode()}" if bulk else ""
+
     def bury(self, lease: Lease, letter: str, code: str) -> None:
         """Make a dead letter of the contact."""
         self._call("bury", lease.ghl_id, lease.token, letter, code)
@@ -200,7 +217,17 @@ class Ledger(RunLedger):
             pipe.zcard(self.key(name))
         pipe.hlen(self.key("dead"))
         pipe.hlen(self.key("snapshots"))
-        return Backlog(*pipe.execute())
+        pipe.hexists(self.key("health"), "paused_ms")
+        pipe.exists(self.key("rests"))
+        pipe.exists(self.key("rests:bulk"))
+        pipe.hget(self.key("run"), "state")
+        *counts, paused, rests, bulk_rests, state = pipe.execute()
+        bulk, live, consent, leased, dead, contacts = counts
+        return Backlog(
+            *(bulk, live, consent, leased, dead, contacts),
+            rests=bool(paused or rests),
+            bulk_rests=bool(bulk_rests) or state == b"paused",
+        )
 
     def unseen(self, contacts: Sequence[Contact]) -> list[str]:
         """Those that were updated since their snapshot, or have none."""

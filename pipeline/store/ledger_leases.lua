@@ -35,8 +35,9 @@ end
 -- MAX_OUT bounds how many bulk ids are out; urgent ones may be out beside as many.
 function command.lease(n, max_out, milliseconds)
   local leases = {}
-  if is_paused() then return leases end
+  if is_paused() or redis.call('EXISTS', RESTS) == 1 then return leases end
   local paused = redis.call('HGET', RUN, 'state') == 'paused'
+    or redis.call('EXISTS', BULK_RESTS) == 1
   local careful = redis.call('HEXISTS', HEALTH, 'careful') == 1
   if careful then
     if redis.call('ZCARD', LEASED) > 0 then return leases end
@@ -66,6 +67,12 @@ end
 -- '-' where there was no sweep.
 local function swept(kind, id)
   return redis.call('HGET', SWEPT[kind], id) or redis.call('HGET', SWEPT[kind], 'complete') or '-'
+end
+
+-- rest LANE MS REASON : no contact of bulk, or for another lane of any, goes out until then.
+function command.rest(lane, milliseconds, reason)
+  redis.call('SET', lane == 'bulk' and BULK_RESTS or RESTS, reason, 'PX', milliseconds)
+  return 1
 end
 
 -- open ID TOKEN MS OWNER : what a sync starts from; {} when the lease is void. Without

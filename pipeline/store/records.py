@@ -63,7 +63,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Backlog:
-    """How much waits where."""
+    """How much waits where.
+
+    Args:
+        rests: nothing goes out at the moment: paused, or a vendor's limit was hit.
+        bulk_rests: no bulk work does.
+    """
 
     bulk: int
     live: int
@@ -71,10 +76,18 @@ class Backlog:
     leased: int
     dead: int
     contacts: int
+    rests: bool = False
+    bulk_rests: bool = False
 
     @property
     def waiting(self) -> int:
         return self.bulk + self.live + self.consent
+
+    @property
+    def wants_slots(self) -> bool:
+        """Whether something waits that may go out."""
+        urgent = self.live + self.consent
+        return not self.rests and bool(urgent or (self.bulk and not self.bulk_rests))
 
 
 def run_of_hash(fields: Mapping[bytes, bytes]) -> Run:

@@ -10,7 +10,7 @@ from pipeline.permit import Lane
 from pipeline.store import scripts
 from pipeline.store.records import Page, Run, run_of_entry, run_of_hash
 from pipeline.store.snapshots import pack_row
-from pipeline.store.state import LEDGER_KEYS, connection_key
+from pipeline.store.state import connection_key, connection_prefix
 from pipeline.sync.contact import Contact
 
 ROW_SECONDS = 600
@@ -23,7 +23,8 @@ class RunLedger:
     def __init__(self, redis: "Redis", connection: str) -> None:
         self._redis = redis
         self._connection = connection
-        self._keys = [connection_key(connection, name) for name in LEDGER_KEYS]
+        # To send thirty names would cost more than most scripts.
+        self._prefix = [connection_prefix(connection)]
         self._script = scripts.load(redis, *SCRIPTS)
 
     def key(self, name: str) -> str:
@@ -35,7 +36,7 @@ class RunLedger:
         return self.key("leased"), self.key("tokens")
 
     def _call(self, *args: str | bytes | int) -> Any:
-        return self._script(keys=self._keys, args=list(args))
+        return self._script(self._prefix, args)
 
     def start(self, run_id: str, kind: str, cursor: Mapping[str, Any]) -> str:
         """Start a run; the id of the one already under way when there is one."""

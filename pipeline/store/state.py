@@ -106,6 +106,8 @@ CONNECTION_KEYS = (
     Key("health", "hash of failures and pause: 300", "one", "settlement, resume"),
     Key("suspects", "hash, vendor:id to count: 90", "failing ids", "settlement, probe"),
     Key("fence", "counter: 8", "one", "never"),
+    Key("rests", "why no contact goes out: 40", "one", "60 s"),
+    Key("rests:bulk", "why no bulk contact goes out: 40", "one", "60 s"),
     Key("row:", "GHL's row of one id, compressed: 600", "bulk todo + 500", "600 s"),
     Key("optouts:ghl", "set of opted-out ids: 70", "opted-out contacts", "1800 s"),
     Key("optouts:ghl:addresses", "set of addresses: 60", "the same", "1800 s"),
@@ -121,14 +123,6 @@ CONNECTION_KEYS = (
     Key("missing:accepted", "the run that may delete many: 12", "one", "1 day"),
     Key("due:*", "a periodic task ran in this interval: 1", "tasks", "TTL"),
 )
-LEDGER_KEYS = (
-    *("todo:bulk", "todo:live", "todo:consent", "leased", "tokens", "lanes", "owners"),
-    *("again", "writing", "held", "attempts", "expiries", "dead", "run", "found"),
-    *("open", "runs", "snapshots", "addresses", "seen", "health", "suspects"),
-    *("fence", "touched", "crossings", "swept:tasks", "swept:meetings"),
-    *("consent", "row:"),
-)
-"""In the order in which `ledger.lua` names them."""
 
 
 def process_key(name: str) -> str:
@@ -136,7 +130,12 @@ def process_key(name: str) -> str:
 
 
 def connection_key(connection: str, name: str) -> str:
-    return f"{PREFIX}{connection}:{name}"
+    return f"{connection_prefix(connection)}{name}"
+
+
+def connection_prefix(connection: str) -> str:
+    """For scripts that name the keys of a connection themselves."""
+    return f"{PREFIX}{connection}:"
 
 
 def bucket_key(vendor: str, resource: str) -> str:

@@ -13,6 +13,7 @@ from pipeline.bootstrap import Kit, Pipeline, build
 from pipeline.config import from_env
 from pipeline.dispatch import DEFAULT_SLOTS, Dispatcher
 from pipeline.permit import Lane, Lease
+from pipeline.retry import Cause, Trouble
 from pipeline.store.processes import Worker
 from tests.builders import make_environ
 from tests.valkey import Valkey
@@ -112,17 +113,62 @@ def test_a_worker_that_has_not_told_of_itself_has_sixteen_slots(
 
 
 def test_nothing_more_goes_out_while_twice_the_slots_queue(several: Pipeline) -> None:
-    have_slots(several, 1)
+    have_slots(several, 3)
     give_work(several, *NAMES)
     dispatcher = Dispatcher(several)
 
     ticks = [len(dispatcher.idle()) for _ in range(3)]
 
-    assert ticks == [3, 0, 0]
+    assert ticks == [4, 0, 0]
+
+
+def test_more_connections_than_may_queue_have_one_contact_out_each(
+    several: Pipeline,
+) -> None:
+    have_slots(several, 1)
+    give_work(several, *NAMES)
+    dispatcher = Dispatcher(several)
+
+    leases = dispatcher.idle()
+
+    # A connection without any would wait for ever: the others' settlements send theirs.
+    assert out(leases) == dict.fromkeys(NAMES, 1)
+    assert dispatcher.idle() == []
+
+
+def test_where_a_limit_was_hit_no_other_contact_goes_out_to_find_out(
+    several: Pipeline,
+) -> None:
+    have_slots(several, 16)
+    give_work(several, "acme", "bolt")
+    give_work(several, "bolt", lane=Lane.LIVE)
+    several.kit("acme").ledger.rest(Lane.LIVE, 30, "a limit is reached")
+    several.kit("bolt").ledger.rest(Lane.BULK, 30, "the day's calls are spent")
+
+    leases = Dispatcher(several).idle()
+
+    assert {(lease.connection, lease.lane) for lease in leases} == {("bolt", Lane.LIVE)}
+    assert several.kit("bolt").ledger.resting().startswith("bulk work: the day")
+
+
+def test_whoever_rests_leaves_its_slots_to_the_others(several: Pipeline) -> None:
+    have_slots(several, 16)
+    give_work(several, *NAMES)
+    several.kit("acme").ledger.rest(Lane.BULK, 30, "the day's calls are spent")
+    several.kit("bolt").health.pause(Trouble("ghl", Cause.OUTAGE, "away"))
+
+    assert out(Dispatcher(several).idle()) == {"cobalt": 8, "delta": 8}
+
+
+def test_a_rest_is_over_within_a_minute(several: Pipeline) -> None:
+    ledger = several.kit("acme").ledger
+    ledger.rest(Lane.LIVE, 86_400, "the day's calls are spent")
+
+    assert 0 < several.redis.pttl(ledger.key("rests")) <= 60_000
 
 
 def test_each_tick_begins_with_another_connection(several: Pipeline) -> None:
-    have_slots(several, 1)
+    have_slots(several, 16)
     give_work(several, *NAMES)
     dispatcher, first = Dispatcher(several), []
     for _ in NAMES:

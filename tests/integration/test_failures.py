@@ -9,6 +9,7 @@ from pipeline.check import probe
 from pipeline.errors import ConfigError
 from pipeline.permit import Lane
 from pipeline.retry import MAX_ATTEMPTS
+from pipeline.store.state import process_key
 from tests.driver import Driver
 from tests.sandbox import Sandbox, fresh_email
 
@@ -96,6 +97,44 @@ def test_who_finds_the_address_held_goes_back_to_the_ledger(driver):
     assert outcome == "address held"
     assert driver.waiting(Lane.LIVE) == {bo["id"]}
     assert driver.writes() == []
+
+
+# Limits
+
+
+def test_after_a_refusal_no_other_contact_goes_out_to_find_out(driver):
+    people = [driver.person()["id"] for _ in range(3)]
+    driver.ledger.mark(Lane.LIVE, people)
+    driver.sandbox.add_fault("429", vendor="mailjet", retry_after=20)
+    lease = driver.take(people[0], Lane.LIVE)
+
+    outcome = driver.run(lease)
+
+    assert outcome == "again in 20 s: RateLimited"
+    assert driver.work() == {}
+    assert driver.ledger.resting() == "mailjet says its limit is reached"
+    assert driver.waiting(Lane.LIVE) == set(people)
+    redis = driver.pipeline.redis
+    redis.delete(*redis.scan_iter(process_key("bucket:mailjet:*")))
+
+
+def test_bulk_work_rests_at_the_days_reserve_and_live_work_goes_on(
+    driver, build_driver
+):
+    people = [driver.person()["id"] for _ in range(4)]
+    used = driver.kit.ghl_bucket.state().used_today
+    # A day of which one call is left to bulk work.
+    limits = {"GHL_DAILY": str(2 * used + 2), "SYNC_DAILY_RESERVE": "50"}
+    driver = build_driver(**limits)
+    driver.ledger.mark(Lane.BULK, people)
+
+    first = driver.work()
+    urgent = driver.sync(people[3])
+
+    assert {word.partition(":")[2] for word in first} == {" BudgetSpent"}
+    assert len(first) < len(people)
+    assert driver.ledger.resting() == "bulk work: the day's calls are spent"
+    assert urgent == "created"
 
 
 # The vendor, or the contact
