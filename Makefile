@@ -54,7 +54,7 @@ chaos: $(VENV)/dev.stamp ## Kill processes, break Redis and lose 2,400 answers i
 
 bench: $(VENV)/dev.stamp ## Measure the bucket, the wire as both vendors see it, activities and consent (2 hours)
 	$(BIN)/python -m tests.bench.bucket
-	$(BIN)/python -m tests.bench.wire
+	$(BIN)/python -m tests.bench.utilisation
 	$(BIN)/python -m tests.bench.activities
 	$(BIN)/python -m tests.bench.consent
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pipeline.sandbox.limits import Rate, parse_rate
 from tests.system.installation import Installation, installation
 
 RUN_SECONDS = 3600.0
@@ -26,8 +27,8 @@ class Cell:
 
     def __str__(self) -> str:
         return (
-            f"{self.window:7} {self.latency_ms:4} ms {self.slots:3} slots x "
-            f"{self.processes} {self.rate:>8}"
+            f"{self.window}, {self.latency_ms} ms, {self.slots} slots x "
+            f"{self.processes}, {self.rate}"
         )
 
     @property
@@ -35,10 +36,11 @@ class Cell:
         return self.slots * self.processes
 
     @property
-    def seconds_per_call(self) -> float:
-        """The least that the quota allows."""
-        calls, seconds = self.rate.split("/")
-        return float(seconds) / float(calls)
+    def allowance(self) -> Rate:
+        """What both vendors enforce."""
+        rate = parse_rate(self.rate)
+        assert rate is not None, self.rate
+        return rate
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """How soon a limit lower than configured is found and kept, and a higher one used.
 
+Run: python -m tests.bench.learning
+
 GHL's headers say what it enforces. Mailjet says nothing but 429.
 """
 
@@ -78,3 +80,8 @@ def _story(vendor: str, log: list[Row], raised: float) -> Story:
         moments = story.refused if call["status"] == 429 else story.accepted
         moments.append(call["arrival"] - first)
     return story
+
+
+if __name__ == "__main__":
+    for each in CELLS:
+        print(measure(each), flush=True)

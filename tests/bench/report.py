@@ -46,7 +46,7 @@ class Section:
         for note in self.notes:
             lines += ["", note]
         for caption, path in self.plots.items():
-            lines += ["", f"![{caption}]({path.relative_to(HERE)})"]
+            lines += ["", f"![{caption}]({PLOTS.name}/{path.name})"]
         return "\n".join([*lines, ""])
 
 
