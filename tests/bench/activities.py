@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from redis import Redis
 
 from pipeline.store.records import Run
-from tests.bench.state import by_family, resident_mb
+from tests.bench.flat import by_family, resident_mb
 from tests.sandbox import Row
 from tests.system.installation import Installation, address_of, installation
 from tests.system.processes import Process, until

@@ -1,13 +1,13 @@
-"""What a contact costs at rest in Redis, and what a worker costs in memory.
+"""What grows with the number of contacts, and what does not.
 
-Run: python -m tests.bench.state [CONTACTS...], which are 1000 and 10000 by themselves.
+Run: python -m tests.bench.flat [smoke|quick|standard|full]
+
 An installation without contacts is measured first, and its Redis subtracted.
 """
 
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +16,36 @@ from redis import Redis
 
 from pipeline.permit import Lane
 from pipeline.store.state import connection_key
+from tests.bench.report import Section, Size
 from tests.system.installation import Installation, installation
 from tests.system.processes import Process
 
 RUNS = 2
 SAMPLE_SECONDS = 0.25
 ROWS_WEIGHED = 200
+WEIGHING_SHARE = 0.1
+"""Of the time, so that a large row cache is not slowed down by being weighed."""
 ROWS = connection_key("default", "row:*")
+TOLD_BYTES = 5
+"""A contact; families of keys that take less are left out."""
+GOAL_BYTES, GOAL_GROWTH = 400, 1.1
+CONTACTS = {
+    Size.SMOKE: (100, 200),
+    Size.QUICK: (1_000, 3_000),
+    Size.STANDARD: (1_000, 10_000),
+    Size.FULL: (1_000, 10_000, 100_000),
+}
+HEAD = (
+    *("contacts", "deepest broker", "worker MB after each run", "of the smallest"),
+    *("Redis bytes a contact", "cached rows at most", "their MiB", "discovery s"),
+    *("run s", ""),
+)
+ABOUT = (
+    "A first import and a resync with nothing changed; limits and latency off, one "
+    "worker and Beat. Redis after both runs, without what an installation of nobody "
+    f"takes. Goal: at most {GOAL_BYTES} bytes a contact, and a worker at most "
+    f"{GOAL_GROWTH - 1:.0%} larger than with the fewest contacts."
+)
 
 
 @dataclass
@@ -40,7 +63,8 @@ class Figures:
     run_seconds: list[float] = field(default_factory=list)
 
 
-def measure(contacts: int, runs: int = RUNS) -> Figures:
+def observe(contacts: int, runs: int = RUNS) -> Figures:
+    """So many runs of an installation, one after the other."""
     figures = Figures(contacts)
     with installation("--contacts", str(contacts)) as running:
         beat = running.processes.beat()
@@ -63,11 +87,14 @@ def measure(contacts: int, runs: int = RUNS) -> Figures:
 def watch(running: Installation, before: str, figures: Figures) -> None:
     """Until the run after `before` has finished: the peaks on the way."""
     redis = running.pipeline.redis
-    began = time.monotonic()
+    began = weigh_next = time.monotonic()
     while True:
         broker = sum(redis.llen(lane.value) for lane in Lane)
         figures.deepest_broker = max(figures.deepest_broker, broker)
-        weigh_rows(redis, figures)
+        if (now := time.monotonic()) >= weigh_next:
+            weigh_rows(redis, figures)
+            weighed = time.monotonic()
+            weigh_next = weighed + (weighed - now) / WEIGHING_SHARE
         run = running.last_run()
         if run is not None and run.id != before:
             if run.state == "listing":
@@ -112,28 +139,51 @@ def resident_mb(worker: Process) -> float:
     raise RuntimeError("no VmRSS in /proc")
 
 
-def report(empty: Figures, full: Sequence[Figures]) -> None:
-    for figures in full:
-        contacts = figures.contacts
-        at_rest = (figures.redis_bytes - empty.redis_bytes) / contacts
-        print(f"{contacts} contacts")
-        print(f"  Redis at rest: {at_rest:.0f} bytes a contact (used_memory)")
-        for family, size in figures.families.most_common():
-            if size > 0.5 * contacts:
-                print(f"    {family:28} {size / contacts:6.1f}")
-        print(f"  worker after each run, MB: {figures.worker_mb}")
-        print(f"  seconds of each run: {figures.run_seconds}")
-        print(f"  seconds of discovery, longest: {figures.discovery_seconds:.1f}")
-        print(f"  deepest broker: {figures.deepest_broker} messages")
-        print(
-            f"  row cache at its peak: {figures.rows} keys, {figures.row_bytes} bytes"
-        )
+def verdict(figures: Figures, at_rest: float, smallest: Figures) -> str:
+    """Of the bytes at rest, and of the worker beside that of the smallest size."""
+    grown = figures.worker_mb[-1] / smallest.worker_mb[-1]
+    return "ok" if at_rest <= GOAL_BYTES and grown <= GOAL_GROWTH else "NO"
 
 
-def main(words: Sequence[str]) -> None:
-    sizes = [int(word) for word in words] or [1_000, 10_000]
-    report(measure(0, runs=1), [measure(contacts) for contacts in sizes])
+def row(figures: Figures, empty: Figures, smallest: Figures) -> tuple[str, ...]:
+    """As in `HEAD`."""
+    at_rest = (figures.redis_bytes - empty.redis_bytes) / figures.contacts
+    return (
+        f"{figures.contacts:,}",
+        str(figures.deepest_broker),
+        " / ".join(map(str, figures.worker_mb)),
+        f"{figures.worker_mb[-1] / smallest.worker_mb[-1]:.3f}",
+        f"{at_rest:.0f}",
+        f"{figures.rows:,}",
+        f"{figures.row_bytes / 2**20:.1f}",
+        f"{figures.discovery_seconds:.1f}",
+        " / ".join(f"{seconds:.0f}" for seconds in figures.run_seconds),
+        verdict(figures, at_rest, smallest),
+    )
+
+
+def families(figures: Figures) -> str:
+    """What most of the bytes at rest are."""
+    each = ", ".join(
+        f"`{family}` {size / figures.contacts:.0f}"
+        for family, size in figures.families.most_common()
+        if size >= TOLD_BYTES * figures.contacts
+    )
+    return f"{figures.contacts:,} contacts, bytes a contact by MEMORY USAGE: {each}."
+
+
+def measure(size: Size) -> Section:
+    """Each number of contacts in an installation of its own."""
+    empty = observe(0, runs=1)
+    done = [observe(contacts) for contacts in CONTACTS[size]]
+    return Section(
+        title="Flat in size",
+        about=ABOUT,
+        head=HEAD,
+        rows=tuple(row(figures, empty, done[0]) for figures in done),
+        notes=tuple(families(figures) for figures in done),
+    )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    print(measure(Size(*sys.argv[1:] or ["standard"])))
