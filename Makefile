@@ -7,12 +7,14 @@ CONTACTS ?= 200
 HISTORIES ?= 1000000
 # Where a branch that no test takes can lose a contact, or somebody's no.
 HEART := pipeline/sync/*,pipeline/store/*,pipeline/dispatch.py,pipeline/retry.py
+# Benchmarks that print their figures and are in no section of RESULTS.md.
+ALONE := learning activities consent receiver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types unit laws bench chaos coverage clean
+.PHONY: help demo test check lint types unit laws bench bench-quick bench-full chaos coverage clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -52,11 +54,16 @@ laws: $(VENV)/dev.stamp ## 1,000,000 random histories of consent (nightly, 50 mi
 chaos: $(VENV)/dev.stamp ## Kill processes, break Redis and lose 2,400 answers in mid-run (SEED=1; 40 minutes)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
-bench: $(VENV)/dev.stamp ## Measure the bucket, the wire as both vendors see it, activities and consent (2 hours)
-	$(BIN)/python -m tests.bench.bucket
-	$(BIN)/python -m tests.bench.utilisation
-	$(BIN)/python -m tests.bench.activities
-	$(BIN)/python -m tests.bench.consent
+bench: $(VENV)/dev.stamp ## Measure quota, lanes, fairness, size, cost and limiter into tests/bench/RESULTS.md (an hour)
+	$(BIN)/python -m tests.bench standard
+
+bench-quick: $(VENV)/dev.stamp ## The same in ten minutes, with fewer calls and contacts
+	$(BIN)/python -m tests.bench quick
+
+bench-full: $(VENV)/dev.stamp ## The whole grid, 100,000 contacts, learning, activities, consent and the receiver (many hours)
+	@failed=0; for bench in "tests.bench full" $(addprefix tests.bench.,$(ALONE)); do \
+		$(BIN)/python -m $$bench || failed=1; \
+	done; exit $$failed
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -74,7 +74,9 @@ class Arrivals:
                 lost["middle"] += gap - spacing
             gaps.append((gap, moment - start, f"{call['method']} {call['route']}"))
         gaps.sort(reverse=True)
-        sums = ", ".join(f"{where} {seconds:+.2f} s" for where, seconds in lost.items())
+        # Zero is added to what rounding made a negative zero.
+        rounded = {where: round(seconds, 2) + 0.0 for where, seconds in lost.items()}
+        sums = ", ".join(f"{where} {each:+.2f} s" for where, each in rounded.items())
         lines = [f"  lost at {self.vendor}: {sums}; the largest gaps end at"]
         lines += [
             f"    {at:7.2f} s after {gap:5.2f} s, before {what}"
