@@ -4,12 +4,13 @@ Run: python -m tests.bench.lanes [smoke|quick|standard|full]
 
 Receiver, worker and Beat run as an operator starts them. The resync has something to
 write for everybody. The sandbox is asked through its back door, which counts as no
-call.
+call. The calls of the slowest edits are printed.
 """
 
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import quantiles
 
 from pipeline.sandbox.limits import Rate, parse_rate
@@ -23,6 +24,8 @@ from tests.system.receiving import started
 AFTERWARDS_SECONDS = 2.0
 """What follows the write, such as reading it back, is the live lane's as well."""
 GOAL_SECONDS, GOAL_SHARE = 2.0, 0.8
+SLOWEST = 5
+"""So many edits are told with their calls."""
 VENDORS = ("ghl", "mailjet")
 ABOUT = (
     f"Both vendors allow {RATE} (calls in seconds) and answer after {LATENCY_MS} ms. "
@@ -81,18 +84,38 @@ class Figures:
 
     def by_lane(self) -> Counter[tuple[str, str]]:
         """Calls by vendor and lane; what is about nobody who was edited is bulk."""
-        owners = {
+        found: Counter[tuple[str, str]] = Counter()
+        for call in self.calls:
+            edit = self._edit_of(call)
+            found[call["vendor"], edit.kind if edit else "bulk"] += 1
+        return found
+
+    def slowest(self) -> str:
+        """The calls of those that took longest, in seconds since the answer."""
+        lines = []
+        for edit in sorted(self.edits, key=lambda x: x.answered - x.arrived)[:SLOWEST]:
+            lines.append(f"{edit.kind}: {edit.arrived - edit.answered:.2f} s")
+            lines += [
+                f"  {call['arrival'] - edit.answered:6.2f} {call['vendor']} "
+                f"{call['method']} {call['route']}"
+                for call in self.log
+                if self._edit_of(call) is edit
+            ]
+        return "\n".join(lines)
+
+    def _edit_of(self, call: Row) -> Edit | None:
+        """Whose call it is; None for bulk's."""
+        edit = self._owners.get(call["contact"])
+        end = edit.arrived + AFTERWARDS_SECONDS if edit else 0.0
+        return edit if edit and edit.said <= call["arrival"] <= end else None
+
+    @cached_property
+    def _owners(self) -> dict[str | int | None, Edit]:
+        return {
             about: edit
             for edit in self.edits
             for about in (edit.contact["id"], edit.subscriber["id"])
         }
-        found: Counter[tuple[str, str]] = Counter()
-        for call in self.calls:
-            edit = owners.get(call["contact"])
-            end = edit.arrived + AFTERWARDS_SECONDS if edit else 0.0
-            is_own = edit is not None and edit.said <= call["arrival"] <= end
-            found[call["vendor"], edit.kind if edit and is_own else "bulk"] += 1
-        return found
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         rows = [self._times(kind) for kind in (LIVE, CONSENT)]
@@ -152,6 +175,7 @@ def measure(size: Size) -> Section:
     """While a resync runs; a note says if it ended too early."""
     plan = PLANS[size]
     figures = run(plan)
+    print(figures.slowest(), flush=True)
     last = figures.run
     note = (
         f"{last.settled} of {last.discovered} contacts were written by the last edit."

@@ -41,9 +41,10 @@ def machine() -> str:
     ).stdout
     found = re.search(r"^(\w+) server v=(\S+)", told)
     server = " ".join(found.groups()) if found else told.strip()
+    kernel = platform.release().partition("-")[0]
     return (
-        f"{os.cpu_count()} cores, {memory:.1f} GiB, {platform.system()} "
-        f"{platform.release()} {platform.machine()}, "
+        f"{os.cpu_count()} cores, {memory:.1f} GiB, {platform.system()} {kernel} "
+        f"{platform.machine()}, "
         f"{platform.python_implementation()} {platform.python_version()}, {server}"
     )
 

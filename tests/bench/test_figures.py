@@ -81,6 +81,7 @@ def test_calls_are_of_the_lane_of_whom_they_are_about() -> None:
     assert told["calls to mailjet: bulk / field / consent"][0] == "81 / 1 / 1"
     assert told["calls to ghl: bulk / field / consent"][0] == "0 / 1 / 0"
     share = f"{81 / (100 - 2):.3f}"
+    assert told["field, 2 times: p50 / p95 / max s"][0] == "1.00 / 1.00 / 1.00"
     assert told["bulk's share of what is left"] == (share, ">= 0.8", "ok")
 
 
