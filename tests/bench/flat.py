@@ -63,14 +63,14 @@ class Figures:
     run_seconds: list[float] = field(default_factory=list)
 
 
-def observe(contacts: int, runs: int = RUNS) -> Figures:
-    """So many runs of an installation, one after the other."""
+def observe(contacts: int) -> Figures:
+    """Some runs of an installation, one after the other."""
     figures = Figures(contacts)
     with installation("--contacts", str(contacts)) as running:
         beat = running.processes.beat()
         worker = running.processes.worker()
         running.setup()
-        for number in range(runs):
+        for number in range(RUNS):
             before = running.last_run() if number else None
             if number:
                 running.call("resync.full")
@@ -79,6 +79,9 @@ def observe(contacts: int, runs: int = RUNS) -> Figures:
         for process in (beat, worker):
             process.end()
         with closing(running.valkey.client()) as redis:
+            # The server's statistics grow with the commands that it has ever seen.
+            redis.config_resetstat()
+            redis.slowlog_reset()
             figures.redis_bytes = redis.info("memory")["used_memory"]
             figures.families = by_family(redis)
     return figures
@@ -174,7 +177,7 @@ def families(figures: Figures) -> str:
 
 def measure(size: Size) -> Section:
     """Each number of contacts in an installation of its own."""
-    empty = observe(0, runs=1)
+    empty = observe(0)
     done = [observe(contacts) for contacts in CONTACTS[size]]
     return Section(
         title="Flat in size",
