@@ -1,6 +1,7 @@
 """The sandbox as a process of its own, for tests, demos and benchmarks."""
 
 import contextlib
+import copy
 import subprocess
 import sys
 import tempfile
@@ -32,12 +33,16 @@ class Sandbox(ActivityControl, EventControl):
     def __init__(self, *options: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
         env_file = Path(self._folder.name, "env")
+        self.connections_file = Path(self._folder.name, "connections.toml")
+        """As the command wrote it: a connection for each location."""
+        self._query = ""
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "pipeline.sandbox"),
                 *("--ghl-port", "0", "--mailjet-port", "0"),
                 *("--ghl-rate", "off", "--mailjet-rate", "off"),
                 *("--env-file", str(env_file)),
+                *("--connections-file", str(self.connections_file)),
                 *options,
             ],
             stdout=subprocess.PIPE,
@@ -50,7 +55,8 @@ class Sandbox(ActivityControl, EventControl):
             self.stop()
             raise
         lines = env_file.read_text().splitlines()
-        self.env = dict(line.split("=", 1) for line in lines)
+        self._variables = dict(line.split("=", 1) for line in lines)
+        self.env = self._variables
         """`GHL_BASE_URL`, `GHL_TOKEN`, ... as the command wrote them for dotenv."""
 
     def _wait_until_ready(self) -> None:
@@ -89,6 +95,20 @@ class Sandbox(ActivityControl, EventControl):
         with contextlib.suppress(FileNotFoundError):
             self._folder.cleanup()
         return self._process.returncode
+
+    def location(self, number: int) -> Self:
+        """The same process, looked at and broken in that location alone, from 1 on.
+
+        Its `env` holds the location's credentials under the names of the first's.
+        """
+        suffix = "" if number == 1 else f"_{number}"
+        other = copy.copy(self)
+        other.env = {
+            name: self._variables.get(f"{name}{suffix}", text)
+            for name, text in self._variables.items()
+        }
+        other._query = f"?location={other.env['GHL_LOCATION_ID']}"
+        return other
 
     def log(self, vendor: str | None = None) -> list[Row]:
         """The calls in order of arrival.
@@ -189,7 +209,7 @@ class Sandbox(ActivityControl, EventControl):
         self._ask("DELETE", f"mailjet/subscribers/{subscriber_id}")
 
     def _url(self, path: str) -> str:
-        return f"{self.env['GHL_BASE_URL']}/_sandbox/{path}"
+        return f"{self.env['GHL_BASE_URL']}/_sandbox/{path}{self._query}"
 
     def _get(self, path: str, **query: str | None) -> Any:
         response = self._control.get(

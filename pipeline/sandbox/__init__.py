@@ -2,6 +2,7 @@
 
 Try rules here before they meet real people; the tests, the demo and the benchmarks run
 here too. Two vendors are two ports of one process, and nothing is kept after it ends.
+A location with its Mailjet account is a `world`; `server` picks it by the key shown.
 
 The way of a call: `gateway` counts it (`limits`, `calls`), lets a fault have its turn
 (`faults`), asks the vendor's `front` whether the caller may come in, finds the endpoint

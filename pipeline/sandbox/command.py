@@ -3,6 +3,8 @@
 import asyncio
 import os
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +15,37 @@ from pipeline.sandbox.settings import Settings
 if TYPE_CHECKING:
     from pipeline.sandbox.world import World
 
+MOST_CONTACTS = 1_000_000
 READY = "Ready. Ctrl+C ends it and forgets everything."
+
+
+def read_counts(
+    context: click.Context, option: click.Parameter, text: str
+) -> list[int]:
+    """`200`, or `5000,200` where the first has more than those that follow."""
+    counts = [int(part) for part in text.split(",") if part.isdecimal()]
+    if len(counts) != text.count(",") + 1 or max(counts) > MOST_CONTACTS:
+        raise click.BadParameter(f"{text} is no count up to {MOST_CONTACTS:,}")
+    return counts
 
 
 @click.command()
 @click.option("--ghl-port", default=8480, show_default=True, help="0: a free one.")
 @click.option("--mailjet-port", default=8481, show_default=True, help="0: a free one.")
 @click.option(
-    "--contacts",
-    default=200,
+    "--locations",
+    default=1,
     show_default=True,
-    type=click.IntRange(0, 1_000_000),
-    help="How many people to invent in GHL.",
+    type=click.IntRange(1, 1000),
+    help="GHL locations, each with a Mailjet account, on the same two ports.",
+)
+@click.option(
+    "--contacts",
+    default="200",
+    show_default=True,
+    callback=read_counts,
+    metavar="N[,N...]",
+    help="How many people to invent in GHL; 5000,200: in the first, in each other.",
 )
 @click.option(
     "--tasks-per-contact",
@@ -88,15 +109,22 @@ READY = "Ready. Ctrl+C ends it and forgets everything."
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the addresses and keys here, once both ports listen.",
 )
+@click.option(
+    "--connections-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a connections.toml here, which names the variables of the env file.",
+)
 def sandbox(
     ghl_port: int,
     mailjet_port: int,
-    contacts: int,
+    locations: int,
+    contacts: list[int],
     tasks_per_contact: float,
     notes_per_contact: float,
     appointments_per_contact: float,
     seed: int,
     env_file: Path | None,
+    connections_file: Path | None,
     **options: Any,
 ) -> None:
     """A GoHighLevel and a Mailjet on this machine, full of invented people.
@@ -111,6 +139,7 @@ def sandbox(
     try:
         # aiohttp is an extra; without it the other commands must still start.
         from pipeline.sandbox.server import serve
+        from pipeline.sandbox.variables import connections, variables
         from pipeline.sandbox.world import World
     except ModuleNotFoundError as missing:
         hint = "install it with: pip install 'ghl-mailjet[sandbox]'"
@@ -120,31 +149,48 @@ def sandbox(
         "notes": notes_per_contact,
         "appointments": appointments_per_contact,
     }
-    world = World(settings, contacts=contacts, seed=seed, plenty=plenty)
+    worlds = [
+        World(
+            replace(settings),
+            contacts=contacts[min(number, len(contacts)) - 1],
+            seed=seed,
+            plenty=plenty,
+            number=number,
+        )
+        for number in range(1, locations + 1)
+    ]
 
-    def on_ready(env: dict[str, str]) -> None:
+    def on_ready(ghl_url: str, mailjet_url: str) -> None:
+        env = variables(worlds, ghl_url, mailjet_url)
         if env_file:
-            write_env_file(env_file, env)
-        _greet(env, world, env_file)
+            _write(env_file, "".join(f"{key}={text}\n" for key, text in env.items()))
+        if connections_file:
+            _write(connections_file, connections(worlds, ghl_url, mailjet_url))
+        _greet(env, worlds, env_file)
 
     try:
-        asyncio.run(serve(world, ghl_port, mailjet_port, on_ready))
+        asyncio.run(serve(worlds, ghl_port, mailjet_port, on_ready))
     except OSError as problem:
         raise click.ClickException(str(problem)) from None
 
 
-def write_env_file(path: Path, env: dict[str, str]) -> None:
-    """Write `NAME=value` lines for dotenv; a reader sees all of them or none."""
+def _write(path: Path, text: str) -> None:
+    """Write a file; a reader sees all of it or none."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "w") as file:
-        file.writelines(f"{key}={value}\n" for key, value in env.items())
+        file.write(text)
     Path(name).replace(path)
 
 
-def _greet(env: dict[str, str], world: "World", env_file: Path | None) -> None:
+def _greet(
+    env: dict[str, str], worlds: "Sequence[World]", env_file: Path | None
+) -> None:
     ghl, mailjet = env["GHL_BASE_URL"], env["MAILJET_BASE_URL"]
-    people, known = len(world.location.book.rows), len(world.account.contacts)
-    settings = world.settings
+    people = sum(len(world.location.book.rows) for world in worlds)
+    known = sum(len(world.account.contacts) for world in worlds)
+    settings = worlds[0].settings
+    if len(worlds) > 1:
+        click.echo(f"Locations    {len(worlds)}, with a Mailjet account each")
     click.echo(f"GoHighLevel  {ghl}  {people} contacts, rate {settings.ghl_rate}")
     click.echo(f"Mailjet      {mailjet}  {known} subscribers, {settings.mailjet_rate}")
     click.echo(f"What was asked      curl {ghl}/_sandbox/stats")

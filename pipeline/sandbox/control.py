@@ -1,8 +1,11 @@
 """The back door under `/_sandbox/`: look at everything, change anything, break things.
 
-It needs no credentials, counts against no limit, meets no fault, is in no log.
+It needs no credentials, counts against no limit, meets no fault, is in no log. Of
+several locations `?location=ID` names one, together with its Mailjet account; else it
+is the first.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from pipeline.sandbox import activity_control, event_control
@@ -54,8 +57,12 @@ SUBSCRIBER_KEYS = frozenset(
 routes = Routes[World]().joined((activity_control.routes, event_control.routes))
 
 
-def answer(world: World, call: Call) -> Answer:
+def answer(worlds: Sequence[World], call: Call) -> Answer:
     """Carry out one control call; 400 says what was wrong with it."""
+    known = {world.location.id: world for world in worlds}
+    world = known.get(call.query.get("location", worlds[0].location.id))
+    if world is None:
+        return Answer(404, {"error": f"no such location; there is {', '.join(known)}"})
     route, call.params, _ = routes.find(call.method, call.path)
     if route is None:
         return Answer(404, {"error": f"no such control call: {call.path}"})

@@ -1,18 +1,18 @@
-"""Two ports of one process, from the first call to a clean end."""
+"""Two ports of one process, from the first call to a clean end.
+
+Several locations share them: whose key a caller shows decides which of them answers.
+"""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 from aiohttp import web
 
 from pipeline.sandbox import control
 from pipeline.sandbox.delivery import deliver
-from pipeline.sandbox.ghl.front import TOKEN
-from pipeline.sandbox.ghl.location import LOCATION_ID
-from pipeline.sandbox.mailjet.front import API_KEY, SECRET_KEY
 from pipeline.sandbox.wire import Call, first_values, read_target
 from pipeline.sandbox.world import World
 
@@ -23,38 +23,31 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 async def serve(
-    world: World,
+    worlds: Sequence[World],
     ghl_port: int,
     mailjet_port: int,
-    on_ready: Callable[[dict[str, str]], None],
+    on_ready: Callable[[str, str], None],
 ) -> None:
     """Serve both vendors on loopback until SIGINT or SIGTERM.
 
     Args:
         ghl_port, mailjet_port: 0 takes a free one.
-        on_ready: called once both listen, with the environment that leads there.
+        on_ready: called once both listen, with the addresses of GHL and Mailjet.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    ghl = _with_control(world, world.ghl().serve)
-    async with (
-        world.outbox.opened(),
-        _listening(ghl, ghl_port) as ghl_url,
-        _listening(world.mailjet().serve, mailjet_port) as mailjet_url,
-    ):
+    ghl = _by_key({one.credentials.bearer: one.ghl().serve for one in worlds})
+    mailjet = _by_key({one.credentials.basic: one.mailjet().serve for one in worlds})
+    async with AsyncExitStack() as opened:
+        for world in worlds:
+            await opened.enter_async_context(world.outbox.opened())
+        ghl = _with_control(worlds, ghl)
+        ghl_url = await opened.enter_async_context(_listening(ghl, ghl_port))
         on_ready(
-            {
-                "GHL_BASE_URL": ghl_url,
-                "GHL_TOKEN": TOKEN,
-                "GHL_LOCATION_ID": LOCATION_ID,
-                "GHL_WEBHOOK_PUBLIC_KEY": world.webhooks.public_key,
-                "MAILJET_BASE_URL": mailjet_url,
-                "MAILJET_API_KEY": API_KEY,
-                "MAILJET_SECRET_KEY": SECRET_KEY,
-                "MAILJET_LIST_ID": str(world.list_id),
-            }
+            ghl_url,
+            await opened.enter_async_context(_listening(mailjet, mailjet_port)),
         )
         await stop.wait()
 
@@ -72,7 +65,19 @@ async def _listening(handler: Handler, port: int) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def _with_control(world: World, serve: Handler) -> Handler:
+def _by_key(handlers: Mapping[str, Handler]) -> Handler:
+    """A port of many by `Authorization`; who shows no key of theirs is the first's to
+    refuse."""
+    first = next(iter(handlers.values()))
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        key = request.headers.get("Authorization", "")
+        return await handlers.get(key, first)(request)
+
+    return handle
+
+
+def _with_control(worlds: Sequence[World], serve: Handler) -> Handler:
     """GHL's port, with the back door in it."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -82,6 +87,6 @@ def _with_control(world: World, serve: Handler) -> Handler:
         query = first_values(pairs)
         call = Call("control", request.method, path, query, request.headers)
         call.body = await request.content.read()
-        return await deliver(request, control.answer(world, call), None)
+        return await deliver(request, control.answer(worlds, call), None)
 
     return handle

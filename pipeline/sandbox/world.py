@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.sandbox.calls import CallLog
+from pipeline.sandbox.credentials import Credentials
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.gateway import Gateway
 from pipeline.sandbox.ghl import (
@@ -44,11 +45,14 @@ WINDOW_WITHOUT_RATE_SECONDS = 10.0
 
 
 class World:
-    """Two vendors, their settings, faults and the log of calls.
+    """A GHL location and a Mailjet account, settings, faults, log of calls.
 
     Args:
+        settings: its own, for it changes them.
         contacts: how many people to invent in GHL.
+        seed: the same seed and number, the same people.
         plenty: how many activities of each kind to invent for a contact.
+        number: the first is 1; each has credentials and people of its own.
         list_id: the Mailjet list that was made for them.
     """
 
@@ -59,14 +63,19 @@ class World:
         contacts: int,
         seed: int,
         plenty: Mapping[str, float] = NO_ACTIVITIES,
+        number: int = 1,
     ) -> None:
+        self.credentials = Credentials.numbered(number)
+        location_id = self.credentials.location_id
         self.settings = settings
         self.log = CallLog()
         self.faults = Faults(seed)
         self.outbox = Outbox()
-        self.webhooks = Webhooks(settings, self.outbox, seed)
+        # One app serves all locations: one key signs for all.
+        self.webhooks = Webhooks(location_id, settings, self.outbox, seed)
+        seed += number - 1
         watch = self.webhooks.changed
-        self.location = Location(settings, self.faults, seed, watch)
+        self.location = Location(location_id, settings, self.faults, seed, watch)
         self.account = Account(settings, self.faults)
         self.courier = Courier(self.account.callbacks, settings, self.outbox)
         self._allowances = {"ghl": Allowance(None), "mailjet": Allowance(None)}
@@ -107,7 +116,7 @@ class World:
             appointments.routes,
         )
         return Gateway(
-            GhlFront(self._allowances["ghl"]),
+            GhlFront(self._allowances["ghl"], self.credentials.bearer),
             Routes[Location]().joined(tables),
             self.location,
             settings=self.settings,
@@ -128,7 +137,9 @@ class World:
             counters.routes,
         )
         return Gateway(
-            MailjetFront(self._allowances["mailjet"], self.account),
+            MailjetFront(
+                self._allowances["mailjet"], self.account, self.credentials.basic
+            ),
             Routes[Account](fold_case=True).joined(tables),
             self.account,
             settings=self.settings,

@@ -6,7 +6,6 @@ word of inbound DND (#264), tasks without contact and text (#332).
 """
 
 from pipeline.sandbox.ghl.appointments import with_offsets
-from pipeline.sandbox.ghl.location import LOCATION_ID
 from pipeline.sandbox.ghl.rows import full_name
 from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.wire import Row
@@ -31,7 +30,7 @@ APPOINTMENT_FIELDS = (
 def announcements(
     kind: str, old: Row | None, new: Row | None, settings: Settings
 ) -> list[Row]:
-    """The webhooks of one change; not every change has one.
+    """The webhooks of one change, without their location; not every change has one.
 
     Args:
         kind: `contacts`, `tasks`, `notes` or `appointments`.
@@ -50,8 +49,7 @@ def announcements(
             return [_flat(each, row, NOTE_FIELDS) for each in named]
     row = _picked(with_offsets(new or old or {}), APPOINTMENT_FIELDS)
     return [
-        {"type": each, "locationId": LOCATION_ID, "appointment": row}
-        for each in _named("Appointment", old, new)
+        {"type": each, "appointment": row} for each in _named("Appointment", old, new)
     ]
 
 
@@ -109,7 +107,7 @@ def _task(type_: str, row: Row, settings: Settings) -> Row:
 
 
 def _flat(type_: str, row: Row, fields: tuple[str, ...]) -> Row:
-    return {"type": type_, "locationId": LOCATION_ID, **_picked(row, fields)}
+    return {"type": type_, **_picked(row, fields)}
 
 
 def _picked(row: Row, fields: tuple[str, ...]) -> Row:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.sandbox.ghl.errors import bad_request, unprocessable
 from pipeline.sandbox.ghl.listings import number
-from pipeline.sandbox.ghl.location import LOCATION_ID, TIMEZONE, Location
+from pipeline.sandbox.ghl.location import TIMEZONE, Location
 from pipeline.sandbox.ghl.times import from_millis, now_iso
 from pipeline.sandbox.wire import Answer, Call, Routes, Row
 
@@ -37,7 +37,7 @@ def list_calendars(location: Location, call: Call) -> Answer:
     """All of them, those that take no bookings included."""
     _check(location, call)
     rows = location.activities.calendars.values()
-    calendars = [{**row, "locationId": LOCATION_ID} for row in rows]
+    calendars = [{**row, "locationId": location.id} for row in rows]
     return Answer(200, {"calendars": calendars})
 
 
@@ -70,7 +70,7 @@ def new_appointment(location: Location, fields: Row) -> Row:
     return {
         "id": location.new_id(),
         "calendarId": next(iter(location.activities.calendars)),
-        "locationId": LOCATION_ID,
+        "locationId": location.id,
         "groupId": None,
         "title": "",
         "appointmentStatus": "confirmed",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from pipeline.sandbox.ghl import rows
 from pipeline.sandbox.ghl.errors import duplicate, unprocessable
-from pipeline.sandbox.ghl.location import LOCATION_ID, Location
+from pipeline.sandbox.ghl.location import Location
 from pipeline.sandbox.ghl.times import now_iso
 from pipeline.sandbox.ghl.versions import is_v3
 from pipeline.sandbox.ghl.writing import (
@@ -86,7 +86,7 @@ def blank(location: Location) -> Row:
         "tags": [],
         "customFields": [],
         "dateAdded": now_iso(),
-        "locationId": LOCATION_ID,
+        "locationId": location.id,
     }
 
 

@@ -7,8 +7,7 @@ from pipeline.sandbox.ghl.versions import is_absent, respell
 from pipeline.sandbox.limits import Allowance
 from pipeline.sandbox.wire import Answer, Call, Refusal
 
-TOKEN = "pit-sandbox"  # noqa: S105 - opens nothing but this sandbox
-AGENCY_TOKEN = "pit-sandbox-agency"  # noqa: S105 - nor does this one
+AGENCY_TOKEN = "pit-sandbox-agency"  # noqa: S105 - opens nothing but this sandbox
 VERSIONS = frozenset({"v3", "2023-02-21", "2021-07-28", "2021-04-15", "legacy"})
 
 
@@ -26,8 +25,9 @@ class GhlFront:
     }
     error = staticmethod(error)
 
-    def __init__(self, allowance: Allowance) -> None:
+    def __init__(self, allowance: Allowance, bearer: str) -> None:
         self.allowance = allowance
+        self._bearer = bearer
 
     def stop_at_edge(self, call: Call) -> Answer | None:
         """GHL's proxy turns Python's default agent away before the API sees it."""
@@ -38,7 +38,7 @@ class GhlFront:
     def check(self, call: Call) -> None:
         if call.headers.get("Authorization") == f"Bearer {AGENCY_TOKEN}":
             raise Refusal(error(*self.failures["user_type"]))
-        if call.headers.get("Authorization") != f"Bearer {TOKEN}":
+        if call.headers.get("Authorization") != self._bearer:
             raise Refusal(error(*self.failures["token_revoked"]))
         version = call.headers.get("Version")
         if version is None:

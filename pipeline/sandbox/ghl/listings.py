@@ -4,7 +4,7 @@ from itertools import islice
 from urllib.parse import urlencode
 
 from pipeline.sandbox.ghl.errors import bad_request, unprocessable
-from pipeline.sandbox.ghl.location import LOCATION_ID, Location
+from pipeline.sandbox.ghl.location import Location
 from pipeline.sandbox.ghl.rows import full_name, thin
 from pipeline.sandbox.ghl.times import from_millis, to_millis
 from pipeline.sandbox.ghl.versions import is_v3
@@ -36,7 +36,7 @@ def list_contacts(location: Location, call: Call) -> Answer:
     more = len(rows) > limit
     rows = rows[:limit]
     page = 1 + (total - end) // limit
-    meta = _meta(rows, total=total, page=page, more=more)
+    meta = _meta(location, rows, total=total, page=page, more=more)
     return Answer(200, {"contacts": [thin(row) for row in rows], "meta": meta})
 
 
@@ -105,14 +105,16 @@ def _whitelist(call: Call, allowed: frozenset[str]) -> None:
         raise unprocessable([f"property {key} should not exist" for key in strangers])
 
 
-def _meta(rows: list[Row], *, total: int, page: int, more: bool) -> Row:
+def _meta(
+    location: Location, rows: list[Row], *, total: int, page: int, more: bool
+) -> Row:
     """The cursor block; its `nextPageUrl` names a host that is not ours, as live."""
     last = rows[-1] if rows else None
     cursor = {
         "startAfter": to_millis(last["dateAdded"]) if last else None,
         "startAfterId": last["id"] if last else None,
     }
-    url = urlencode({"locationId": LOCATION_ID, **cursor})
+    url = urlencode({"locationId": location.id, **cursor})
     return {
         "total": total,
         "nextPageUrl": f"http://localhost:5058/contacts/?{url}" if more else None,

@@ -14,7 +14,6 @@ from pipeline.sandbox.ghl.times import now_iso
 from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.wire import Row
 
-LOCATION_ID = "sandboxLocation00001"
 TIMEZONE = "Europe/Lisbon"
 SUBRESOURCES = frozenset({"tasks", "notes", "appointments"})
 
@@ -23,14 +22,21 @@ class Location:
     """One sub-account.
 
     Args:
+        location_id: GHL's name for it.
         watch: is told of every change of a contact and of what belongs to it.
         businesses, custom_fields: rows by id.
         tag_names: the tag dictionary, as typed; GHL keeps `VIP` and `vip` apart here.
     """
 
     def __init__(
-        self, settings: Settings, faults: Faults, seed: int, watch: Watch
+        self,
+        location_id: str,
+        settings: Settings,
+        faults: Faults,
+        seed: int,
+        watch: Watch,
     ) -> None:
+        self.id = location_id
         self.settings = settings
         self.faults = faults
         self.book = ContactBook()
@@ -57,7 +63,7 @@ class Location:
 
     def require(self, location_id: str | None) -> None:
         """Refuse another location's id."""
-        if location_id != LOCATION_ID:
+        if location_id != self.id:
             raise wrong_location()
 
     def load(self, rows: Iterable[Row]) -> None:
@@ -92,7 +98,7 @@ class Location:
 
     def add_tag_name(self, name: str) -> None:
         if name not in self.tag_names:
-            row = {"id": self.new_id(), "name": name, "locationId": LOCATION_ID}
+            row = {"id": self.new_id(), "name": name, "locationId": self.id}
             self.tag_names[name] = row
 
     def _delay(self, kind: str) -> float:

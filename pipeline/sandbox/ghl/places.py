@@ -2,7 +2,7 @@
 
 from pipeline.sandbox.ghl.errors import unprocessable
 from pipeline.sandbox.ghl.listings import number
-from pipeline.sandbox.ghl.location import LOCATION_ID, Location
+from pipeline.sandbox.ghl.location import Location
 from pipeline.sandbox.wire import Answer, Call, Routes
 
 routes: Routes[Location] = Routes()
@@ -15,7 +15,7 @@ def get_location(location: Location, call: Call) -> Answer:
         200,
         {
             "location": {
-                "id": LOCATION_ID,
+                "id": location.id,
                 "companyId": "sandboxCompany000001",
                 "name": "Lighthouse Marketing",
                 "email": "hello@lighthouse.example",

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from pipeline.sandbox.ghl.errors import bad_request, unprocessable
-from pipeline.sandbox.ghl.location import LOCATION_ID, Location
+from pipeline.sandbox.ghl.location import Location
 from pipeline.sandbox.ghl.times import from_millis, to_millis
 from pipeline.sandbox.ghl.writing import payload
 from pipeline.sandbox.wire import Answer, Call, Routes, Row
@@ -91,7 +91,7 @@ def _found(location: Location, row: Row) -> Row:
     return {
         **shown,
         "_id": row["id"],
-        "locationId": LOCATION_ID,
+        "locationId": location.id,
         "status": "completed" if row["completed"] else "incomplete",
         "statusGroup": "completed" if row["completed"] else "to_do",
         "updatedAt": row["dateUpdated"],

@@ -30,11 +30,15 @@ class Webhooks:
     """Posts to the app's one default URL.
 
     Args:
+        location_id: of which they tell.
         seed: the same seed, the same signing key.
         public_key: what the receiver checks with: DER in base64.
     """
 
-    def __init__(self, settings: Settings, outbox: Outbox, seed: int) -> None:
+    def __init__(
+        self, location_id: str, settings: Settings, outbox: Outbox, seed: int
+    ) -> None:
+        self._location_id = location_id
         self.url: str | None = None
         self._settings = settings
         self._outbox = outbox
@@ -65,7 +69,8 @@ class Webhooks:
 
     def _send(self, url: str, announcement: Row) -> None:
         told = {"timestamp": now_iso(), "webhookId": str(uuid4()), **APP}
-        body = json.dumps({**announcement, **told}).encode()
+        where = {"locationId": self._location_id}
+        body = json.dumps({**announcement, **where, **told}).encode()
         signature = b64encode(self._key.sign(body)).decode()
         headers = {SIGNATURE: signature}
         parcel = Parcel("ghl", url, [announcement["type"]], body, headers)

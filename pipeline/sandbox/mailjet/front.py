@@ -1,15 +1,9 @@
 """Mailjet's manner at the door: Basic auth, no rate headers, no trace ids."""
 
-from base64 import b64encode
-
 from pipeline.sandbox.limits import Allowance
 from pipeline.sandbox.mailjet.account import Account, named_in
 from pipeline.sandbox.mailjet.errors import error
 from pipeline.sandbox.wire import Answer, Call, Refusal
-
-API_KEY = "sandbox-key"
-SECRET_KEY = "sandbox-secret"  # noqa: S105 - opens nothing but this sandbox
-CREDENTIALS = "Basic " + b64encode(f"{API_KEY}:{SECRET_KEY}".encode()).decode()
 
 
 class MailjetFront:
@@ -34,15 +28,16 @@ class MailjetFront:
     }
     error = staticmethod(error)
 
-    def __init__(self, allowance: Allowance, account: Account) -> None:
+    def __init__(self, allowance: Allowance, account: Account, basic: str) -> None:
         self.allowance = allowance
         self._account = account
+        self._basic = basic
 
     def stop_at_edge(self, call: Call) -> Answer | None:
         return None
 
     def check(self, call: Call) -> None:
-        if call.headers.get("Authorization") != CREDENTIALS:
+        if call.headers.get("Authorization") != self._basic:
             raise Refusal(error(*self.failures["token_revoked"]))
 
     def identify(self, call: Call) -> None:

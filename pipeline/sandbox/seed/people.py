@@ -3,7 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from pipeline.sandbox.ghl.location import LOCATION_ID, Location
+from pipeline.sandbox.ghl.location import Location
 from pipeline.sandbox.ghl.times import to_iso
 from pipeline.sandbox.seed.places import (
     COMPANIES,
@@ -34,10 +34,10 @@ def furnish(location: Location, contacts: int, seed: int) -> None:
     """Fill a location with custom fields, businesses and contacts."""
     dice = random.Random(seed)  # noqa: S311 - repeatable on purpose
     for position, (name, datatype, options) in enumerate(CUSTOM_FIELDS):
-        row = _custom_field(location.new_id(), name, datatype, options, position)
+        row = _custom_field(location, name, datatype, options, position)
         location.custom_fields[row["id"]] = row
     for number in range(max(5, round(contacts**0.5 * 0.55))):
-        row = _business(dice, number)
+        row = _business(location, dice, number)
         location.businesses[row["id"]] = row
     location.add_tag_name("VIP")  # beside `vip`: the dictionary keeps both
     rows: list[Row] = []
@@ -47,10 +47,10 @@ def furnish(location: Location, contacts: int, seed: int) -> None:
 
 
 def _custom_field(
-    field_id: str, name: str, datatype: str, options: list[str], position: int
+    location: Location, name: str, datatype: str, options: list[str], position: int
 ) -> Row:
     return {
-        "id": field_id,
+        "id": location.new_id(),
         "name": name,
         "fieldKey": f"contact.{name.lower().replace(' ', '_')}",
         "placeholder": "",
@@ -61,12 +61,12 @@ def _custom_field(
         "isAllowedCustomOption": False,
         "isMultiFileAllowed": False,
         "maxFileLimit": 0,
-        "locationId": LOCATION_ID,
+        "locationId": location.id,
         "model": "contact",
     }
 
 
-def _business(dice: random.Random, number: int) -> Row:
+def _business(location: Location, dice: random.Random, number: int) -> Row:
     name = COMPANIES[number % len(COMPANIES)]
     branch = number // len(COMPANIES)
     place = dice.choice(PLACES)
@@ -74,7 +74,7 @@ def _business(dice: random.Random, number: int) -> Row:
     return {
         "id": f"{dice.getrandbits(96):024x}",
         "name": f"{name} {branch + 1}" if branch else name,
-        "locationId": LOCATION_ID,
+        "locationId": location.id,
         "phone": _phone(dice, place),
         "email": f"hello{number}@business.example",
         "website": f"https://business{number}.example",
@@ -97,7 +97,7 @@ def _contact(
     added = NEWEST - timedelta(seconds=dice.uniform(0, 2 * 365 * 86_400))
     row: Row = {
         "id": location.new_id(),
-        "locationId": LOCATION_ID,
+        "locationId": location.id,
         "firstName": first,
         "lastName": last,
         "phone": _phone(dice, place),
