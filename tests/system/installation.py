@@ -191,21 +191,25 @@ def installation(
     """Redis and the sandbox run; nothing is set up, no process of ours runs.
 
     Args:
-        options: the sandbox's, whose limits are off unless they say otherwise.
+        options: the sandbox's, whose limits are off unless they say otherwise; each of
+            several `--locations` is a connection, under the rates that it enforces.
         state_database: the number of Redis' database for the state; the broker's is 0.
         env: settings beside the sandbox's; the product's limits are off as well.
     """
     with Valkey(appendonly="yes") as valkey, Sandbox(*options) as sandbox:
         settings = {**sandbox.env, "REDIS_URL": valkey.url, **NO_LIMITS, **env}
+        if "--locations" in options:
+            settings["SYNC_CONNECTIONS_FILE"] = str(sandbox.connections_file)
         if state_database:
             server = valkey.url.rpartition("/")[0]
             settings["SYNC_REDIS_URL"] = f"{server}/{state_database}"
         pipeline = build(from_env(settings))
         with closing(pipeline.redis), Processes(settings) as processes:
             running = Installation(valkey, sandbox, processes, pipeline)
-            for bucket in (running.kit.ghl_bucket, running.kit.mailjet_bucket):
-                # A new bucket begins with a pause, which passes while processes start.
-                next(bucket.pauses(Permit(Lane.LIVE)), None)
+            for kit in pipeline.kits.values():
+                for bucket in (kit.ghl_bucket, kit.mailjet_bucket):
+                    # A new one begins with a pause, which passes while processes start.
+                    next(bucket.pauses(Permit(Lane.LIVE)), None)
             yield running
 
 

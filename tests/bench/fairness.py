@@ -1,0 +1,313 @@
+"""How evenly connections are served, and what a sick one costs the others.
+
+Run: python -m tests.bench.fairness [smoke|quick|standard|full]
+
+One worker with 16 slots and Beat, as an operator starts them; one sandbox with many
+locations, which answer late, so that it is the slots that there are too few of. Who
+has how much to do is written into the ledgers before the worker starts.
+"""
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pipeline import runs, setup
+from pipeline.bootstrap import Kit
+from pipeline.discovery import Discovery
+from pipeline.store.state import bucket_key
+from tests.bench.report import Section, Size
+from tests.bench.sickness import SICKNESSES, Cost, cost_of
+from tests.system.installation import Installation, installation
+from tests.system.processes import Process
+
+SLOTS = 16
+NO_RATE, QUOTA = "100000/10", "10/10"
+LATENCY_MS, SICK_LATENCY_MS = 100, 400
+FIRST_CONTACTS = 200
+"""Of the largest connection are known at first; the worker finds the others."""
+GOAL, QUOTA_GOAL = 0.9, 0.95
+HEAD = (
+    "case",
+    "window",
+    "least served",
+    "most served",
+    "ratio",
+    "with nothing",
+    "goal",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Args:
+        largest, others: contacts of the first connection, and of each other.
+        quota_windows: of the case in which everybody's quota binds.
+        phase_seconds: how long a connection is sick, and how long it is not.
+        crowds: how many connections there are where one is sick.
+    """
+
+    connections: int
+    largest: int
+    others: int
+    window_seconds: float
+    windows: int
+    quota_windows: int
+    phase_seconds: float
+    crowds: tuple[int, ...]
+
+
+PLANS = {
+    Size.SMOKE: Plan(20, 2_000, 150, 8, 1, 0, 0, ()),
+    Size.QUICK: Plan(50, 5_000, 500, 20, 2, 1, 20, (3,)),
+    Size.STANDARD: Plan(50, 20_000, 1_200, 60, 2, 1, 120, (3,)),
+    Size.FULL: Plan(50, 100_000, 3_000, 60, 10, 3, 600, (3, 10)),
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What each connection has done, and has left, at a moment (monotonic seconds)."""
+
+    at: float
+    settled: dict[str, int]
+    left: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What happened between two readings.
+
+    Args:
+        contacts: settled, of each connection that had work to the end.
+        calls: of each connection, to the vendor that it called more often.
+        quota: calls that the rate allows each; None where it is no limit.
+    """
+
+    seconds: float
+    contacts: dict[str, int]
+    calls: dict[str, int]
+    quota: float | None
+
+    @property
+    def least(self) -> int:
+        return min(self.contacts.values(), default=0)
+
+    @property
+    def most(self) -> int:
+        return max(self.contacts.values(), default=0)
+
+    @property
+    def is_fair(self) -> bool:
+        return bool(self.contacts) and all(
+            count >= GOAL * self.most or self._has_its_quota(name)
+            for name, count in self.contacts.items()
+        )
+
+    def _has_its_quota(self, name: str) -> bool:
+        return self.quota is not None and self.calls[name] >= QUOTA_GOAL * self.quota
+
+
+def measure(size: Size) -> Section:
+    """Serve many at once, then a few of which one is sick."""
+    plan = PLANS[size]
+    rows = even(plan)
+    for connections in plan.crowds:
+        rows += [_sick_row(cost) for cost in costs(plan, connections)]
+    return Section(
+        title="Fairness",
+        about=(
+            f"One worker, {SLOTS} slots. First {plan.connections} connections that "
+            f"have work all the time, one with {plan.largest:,} contacts, the others "
+            f"with {plan.others:,} each: contacts settled by the least and the most "
+            f"served one in windows of {plan.window_seconds:.0f} s (goal: {GOAL}, or "
+            "its own quota). Then a few of which one is sick: calls a second of all "
+            f"others together, in {plan.phase_seconds:.0f} s with it and in as long "
+            "before and after, while it has nothing to do (goal: 0.95)."
+        ),
+        head=HEAD,
+        rows=tuple(rows),
+        notes=(
+            "Contacts rather than calls: one with an opt-out takes three calls where "
+            "others take one, so calls differ by chance also where turns are even.",
+        ),
+    )
+
+
+def even(plan: Plan) -> list[tuple[str, ...]]:
+    """First the slots are what there is too little of, then everybody's quota."""
+    with crowd(plan.connections, plan.largest, plan.others) as running:
+        for number, kit in enumerate(running.pipeline.kits.values()):
+            find_contacts(kit, FIRST_CONTACTS if number == 0 else None)
+        slow_down(running, LATENCY_MS)
+        processes = start(running)
+        slots = [*windows(running, plan, plan.windows, None)]
+        stop(processes)
+        rows = [_row(f"{SLOTS} slots bind", at, each) for at, each in enumerate(slots)]
+        if not plan.quota_windows:
+            return rows
+        bind_by_quota(running)
+        processes = start(running)
+        quota = [*windows(running, plan, plan.quota_windows, QUOTA)]
+        stop(processes)
+    rows += [_row(f"quota {QUOTA} binds", at, each) for at, each in enumerate(quota)]
+    return rows
+
+
+@contextmanager
+def crowd(connections: int, first: int, others: int) -> Iterator[Installation]:
+    """All are set up, and nothing of ours runs."""
+    with installation(
+        *("--locations", str(connections), "--contacts", f"{first},{others}"),
+        *("--ghl-rate", NO_RATE, "--mailjet-rate", NO_RATE),
+    ) as running:
+        for kit in running.pipeline.kits.values():
+            setup.run(kit)
+        yield running
+
+
+def find_contacts(kit: Kit, enough: int | None = None) -> None:
+    """A full run, whose contacts are found here, all or until there are enough."""
+    runs.start_run(kit)
+    record = kit.record()
+    assert record is not None
+    discovery = Discovery(kit, record)
+    while runs.step(kit, discovery):
+        if enough is not None and kit.ledger.backlog().waiting >= enough:
+            return
+
+
+def slow_down(running: Installation, latency_ms: int) -> None:
+    for number, _ in enumerate(running.pipeline.kits, start=1):
+        running.sandbox.location(number).settings(latency_ms=latency_ms)
+
+
+def start(running: Installation) -> list[Process]:
+    """A worker and Beat; returns when contacts are being settled."""
+    worker = running.processes.worker("-c", str(SLOTS))
+    beat = running.processes.beat()
+    before = sum(read(running).settled.values())
+    running.until(
+        lambda: sum(read(running).settled.values()) > before, "contacts are settled"
+    )
+    return [beat, worker]
+
+
+def stop(processes: list[Process]) -> None:
+    for process in processes:
+        process.end()
+
+
+def bind_by_quota(running: Installation) -> None:
+    """From now on vendors and pipeline keep to the quota, and answers come at once."""
+    file = running.sandbox.connections_file
+    file.write_text(file.read_text().replace(NO_RATE, QUOTA))
+    for number, _ in enumerate(running.pipeline.kits, start=1):
+        running.sandbox.location(number).settings(
+            ghl_rate=QUOTA, mailjet_rate=QUOTA, latency_ms=0
+        )
+    redis = running.pipeline.redis
+    for key in redis.scan_iter(match=bucket_key("*", "*")):
+        redis.delete(key)
+
+
+def read(running: Installation) -> Reading:
+    settled, left = {}, {}
+    for name, kit in running.pipeline.kits.items():
+        run, backlog = kit.ledger.run(), kit.ledger.backlog()
+        settled[name] = run.settled if run else 0
+        left[name] = backlog.waiting
+    return Reading(time.monotonic(), settled, left)
+
+
+def windows(
+    running: Installation, plan: Plan, count: int, rate: str | None
+) -> Iterator[Window]:
+    """Look at the beginning and at the end of each."""
+    before = read(running)
+    for _ in range(count):
+        time.sleep(plan.window_seconds)
+        after = read(running)
+        seconds = after.at - before.at
+        yield Window(
+            seconds,
+            {
+                name: after.settled[name] - before.settled[name]
+                for name, left in after.left.items()
+                if left
+            },
+            calls_between(running, before.at, after.at),
+            None if rate is None else allowed(rate, seconds),
+        )
+        before = after
+
+
+def calls_between(running: Installation, start: float, end: float) -> dict[str, int]:
+    """By connection, to the vendor that it called more often."""
+    found = {}
+    for number, name in enumerate(running.pipeline.kits, start=1):
+        log = running.sandbox.location(number).log()
+        vendors = [call["vendor"] for call in log if start <= call["arrival"] < end]
+        found[name] = max(vendors.count("ghl"), vendors.count("mailjet"))
+    return found
+
+
+def allowed(rate: str, seconds: float) -> float:
+    """Calls that a bucket gives which no window ever sees overdrawn."""
+    calls, window = (float(part) for part in rate.split("/"))
+    return seconds * (calls - 1) / (window + 0.19)
+
+
+def costs(plan: Plan, connections: int) -> list[Cost]:
+    """What each sickness costs those others that have work all the time."""
+    others = connections - 1
+    phases = 2 * len(SICKNESSES) + 1
+    wanted = phases * plan.phase_seconds * SLOTS * 1000 / SICK_LATENCY_MS
+    each = math.ceil(wanted / others)
+    with crowd(connections, FIRST_CONTACTS, each) as running:
+        for kit in list(running.pipeline.kits.values())[1:]:
+            find_contacts(kit)
+        slow_down(running, SICK_LATENCY_MS)
+        processes = start(running)
+        found = [*cost_of(running, SICKNESSES, plan.phase_seconds)]
+        stop(processes)
+    return found
+
+
+def _row(case: str, number: int, window: Window) -> tuple[str, ...]:
+    ratio = window.least / window.most if window.most else 0.0
+    nothing = sum(count == 0 for count in window.contacts.values())
+    calls = sum(window.calls.values()) / window.seconds
+    return (
+        f"{len(window.contacts)} connections, {case}, {calls:.0f} calls/s",
+        f"{number + 1}",
+        f"{window.least}",
+        f"{window.most}",
+        f"{ratio:.2f}",
+        f"{nothing}",
+        "ok" if window.is_fair else "NO",
+    )
+
+
+def _sick_row(cost: Cost) -> tuple[str, ...]:
+    return (
+        f"{cost.connections} connections, one {cost.sickness.name}",
+        f"{cost.seconds:.0f} s",
+        f"{cost.during:.1f} calls/s with it",
+        f"{cost.before:.1f} before, {cost.after:.1f} after",
+        f"{cost.ratio:.3f}",
+        "",
+        "ok" if cost.ratio >= cost.sickness.goal else "NO",
+    )
+
+
+def main() -> None:
+    print(measure(Size(sys.argv[1] if len(sys.argv) > 1 else Size.QUICK)))
+
+
+if __name__ == "__main__":
+    main()
