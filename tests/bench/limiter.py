@@ -67,9 +67,9 @@ def measure(size: Size) -> Section:
     return Section(
         title="The limiter alone",
         about=(
-            "A grant of `Bucket.take` against `EVALSHA` of `return 1`, through the same "
-            "client and sockets in alternating rounds (medians). Then "
-            f"{PROCESSES} processes that want every token, counted where they arrive, "
+            "A grant of `Bucket.take` against `EVALSHA` of `return 1`, through one "
+            "client and its sockets, in alternating rounds (medians). "
+            f"Then {PROCESSES} processes that want every token, counted on arrival, "
             "by Redis' clock: no window may see more than the allowance. Beside it "
             "other limiters on the same server and rig."
         ),
