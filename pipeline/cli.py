@@ -185,7 +185,7 @@ def list_runs(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(run) for run in found]))
     else:
-        terminal.show_runs(found)
+        terminal.show_runs(found, pipeline.settings.bulk_hours)
 
 
 def _control(action: Any, done: str) -> None:

@@ -38,8 +38,14 @@ class Started:
     joined: bool
 
 
-def start_run(kit: Kit, *, business: str | None = None) -> Started:
+def start_run(
+    kit: Kit, *, business: str | None = None, nightly: bool = False
+) -> Started:
     """Start a full resync, or that of one business; joins the one under way.
+
+    Args:
+        nightly: nobody ordered it, so it keeps `SYNC_BULK_HOURS`. A full resync that
+            is ordered takes these hours from the one it joins.
 
     Raises:
         ConfigError: the connection is not set up, so it may not write; or a full run is
@@ -55,7 +61,7 @@ def start_run(kit: Kit, *, business: str | None = None) -> Started:
         cursor = {"stage": "businesses", "waiting": [business]}
     run_id = uuid4().hex[:12]
     kind = "full" if business is None else "business"
-    under_way = kit.ledger.start(run_id, kind, cursor)
+    under_way = kit.ledger.start(run_id, kind, cursor, nightly=nightly)
     joined = under_way != run_id
     current = kit.ledger.run() if joined else None
     if kind == "full" and current is not None and current.kind != kind:
@@ -69,17 +75,35 @@ def start_run(kit: Kit, *, business: str | None = None) -> Started:
     return Started(under_way, joined=joined)
 
 
-def full_run_is_due(kit: Kit) -> bool:
-    """Whether Beat should start the nightly run, or the first one ever."""
+def start_due_run(kit: Kit, now_seconds: float) -> bool:
+    """Start the first run ever, at any hour, or the nightly one; whether it was due.
+
+    Args:
+        now_seconds: Unix time.
+
+    Raises:
+        ConfigError: as `start_run`.
+    """
     run = kit.ledger.run()
     if run is not None and run.is_active:
         return False
     last_ms = kit.setup.full_run_ms()
-    if last_ms is None:
-        return True
-    hours_ago = (time.time() * 1000 - last_ms) / 3_600_000
-    within = in_hours(time.gmtime().tm_hour, kit.settings.bulk_hours)
-    return within and hours_ago > HOURS_BETWEEN_RUNS
+    if last_ms is not None:
+        hours_ago = (now_seconds * 1000 - last_ms) / 3_600_000
+        if hours_ago <= HOURS_BETWEEN_RUNS or not is_bulk_time(kit, now_seconds):
+            return False
+    start_run(kit, nightly=last_ms is not None)
+    return True
+
+
+def keep_hours(kit: Kit, now_seconds: float) -> None:
+    """Let a nightly run rest outside `SYNC_BULK_HOURS`, and go on within them."""
+    kit.ledger.keep_hours(within=is_bulk_time(kit, now_seconds))
+
+
+def is_bulk_time(kit: Kit, now_seconds: float) -> bool:
+    """Whether that Unix time lies in `SYNC_BULK_HOURS`."""
+    return in_hours(time.gmtime(now_seconds).tm_hour, kit.settings.bulk_hours)
 
 
 def in_hours(hour: int, hours: tuple[int, int]) -> bool:

@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError
 from pipeline.findings import Finding, Level
 from pipeline.store import dead_letters
 from pipeline.store.dead_letters import DeadLetter
-from pipeline.store.records import Run
+from pipeline.store.records import RESTING, Run
 
 console = Console(highlight=False)
 MARKS = {
@@ -35,8 +35,12 @@ def show_finding(finding: Finding) -> None:
         console.print("        ->", unmarked(finding.mend))
 
 
-def show_runs(found: Iterable[Run]) -> None:
-    """A table of runs, newest first."""
+def show_runs(found: Iterable[Run], bulk_hours: tuple[int, int]) -> None:
+    """A table of runs, newest first.
+
+    Args:
+        bulk_hours: `Settings.bulk_hours`.
+    """
     table = Table(
         whole("run"), "kind", "state", "started (UTC)", "found", "done", "dead"
     )
@@ -45,7 +49,7 @@ def show_runs(found: Iterable[Run]) -> None:
         table.add_row(
             run.id,
             run.kind,
-            run.state,
+            state_of(run, bulk_hours),
             utc(run.started_ms),
             f"{run.discovered:,}",
             f"{run.settled:,}",
@@ -56,6 +60,18 @@ def show_runs(found: Iterable[Run]) -> None:
         console.print(table)
     else:
         console.print("No run yet: ghl-mailjet resync --watch")
+
+
+def state_of(run: Run, bulk_hours: tuple[int, int]) -> str:
+    """The run's state, and until when it is so where the clock decides that."""
+    until = _until(run, bulk_hours).get("resting_until", "")
+    return f"{run.state} until {until}" if until else run.state
+
+
+def _until(run: Run, bulk_hours: tuple[int, int]) -> dict[str, str]:
+    if run.state != RESTING:
+        return {}
+    return {"resting_until": f"{bulk_hours[0] % 24:02}:00 UTC (SYNC_BULK_HOURS)"}
 
 
 def outcomes(run: Run) -> str:
@@ -114,6 +130,7 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         and {
             "id": run.id,
             "state": run.state,
+            **_until(run, pipeline.settings.bulk_hours),
             "found": run.discovered,
             "done": run.settled,
             "dead": run.dead,
@@ -181,6 +198,7 @@ def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> int:
         TextColumn("{task.fields[note]}"),
     )
     away_since: float | None = None
+    state = ""
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("starting", total=0, rate="", note="")
         while True:
@@ -196,6 +214,11 @@ def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> int:
                 progress.update(bar, note=note)
                 time.sleep(REFRESH_SECONDS)
                 continue
+            if run.state == RESTING != state:
+                # On a line of its own: beside the bar there may be no room for it.
+                until = state_of(run, pipeline.settings.bulk_hours)
+                _say(f"Run {run.id} is {until}; at once: ghl-mailjet runs resume")
+            state = run.state
             done = run.settled + run.dead
             progress.update(
                 bar,

@@ -12,6 +12,7 @@ from pipeline.permit import Lane, Lease
 IDS = ("ana", "bo", "cy", "di", "eve", "flo")
 MAX_EXPIRIES = 3
 URGENCY = list(Lane)
+ROOM = {Lane.CONSENT: 3, Lane.LIVE: 2, Lane.BULK: 1}
 
 
 def higher(one: Lane | None, other: Lane) -> Lane:
@@ -47,6 +48,7 @@ class RunModel:
     number: int = 0
     state: str = ""
     resumes_to: str = ""
+    nightly: bool = False
     page: int = 0
     claimed_by: str | None = None
     found: set[str] = field(default_factory=set)
@@ -60,7 +62,11 @@ class RunModel:
 
     @property
     def is_active(self) -> bool:
-        return self.state in {"listing", "draining", "paused"}
+        return self.state in {"listing", "draining"} or self.is_set_aside
+
+    @property
+    def is_set_aside(self) -> bool:
+        return self.state in {"paused", "resting"}
 
     @property
     def takes_pages(self) -> bool:
@@ -127,11 +133,18 @@ class LedgerModel:
         due = [member for member, has_come in self.crossings.items() if has_come]
         for kind, ghl_id in due:
             del self.crossings[kind, ghl_id]
-            self.point_at(kind, Lane.BULK, [ghl_id])
+            lane = Lane.LIVE if self.run.state == "resting" else Lane.BULK
+            self.point_at(kind, lane, [ghl_id])
         return len(due)
 
-    def start(self) -> None:
-        self.run = RunModel(self.run.number + 1, "listing")
+    def start(self, *, nightly: bool) -> None:
+        """A new run, or an order for the one under way."""
+        if not self.run.is_active:
+            self.run = RunModel(self.run.number + 1, "listing", nightly=nightly)
+        elif not nightly:
+            self.run.nightly = False
+            if self.run.state == "resting":
+                self._go_on()
 
     def commit(self, ids: Iterable[str], rows: Iterable[str], *, ends: bool) -> None:
         run = self.run
@@ -143,18 +156,34 @@ class LedgerModel:
                 self.mark(Lane.BULK, [ghl_id])
         run.page += 1
         run.claimed_by = None
-        if ends and run.state == "paused":
+        if ends and run.is_set_aside:
             run.resumes_to = "draining"
         elif ends:
             run.state = "draining"
-            self._finish_if_done()
+        self._finish_if_done()
 
     def pause_run(self) -> None:
-        self.run.state, self.run.resumes_to = "paused", self.run.state
+        if self.run.state != "resting":
+            self.run.resumes_to = self.run.state
+        self.run.state = "paused"
 
     def resume_run(self) -> None:
+        self.run.nightly = False
+        self._go_on()
+
+    def _go_on(self) -> None:
         self.run.state, self.run.resumes_to = self.run.resumes_to, ""
         self._finish_if_done()
+
+    def keep_hours(self, *, within: bool) -> None:
+        run = self.run
+        if within and run.state == "resting":
+            self._go_on()
+        elif not within and run.nightly and run.is_active and not run.is_set_aside:
+            run.state, run.resumes_to = "resting", run.state
+            for ghl_id, lane in self.waiting.items():
+                if lane is Lane.BULK and ghl_id not in run.open:
+                    self.waiting[ghl_id] = Lane.LIVE
 
     def cancel_run(self) -> None:
         for ghl_id in self.run.open:
@@ -164,7 +193,9 @@ class LedgerModel:
         self._end_run("cancelled")
 
     def _finish_if_done(self) -> None:
-        if self.run.state == "draining" and not self.run.open:
+        run = self.run
+        state = run.resumes_to if run.state == "resting" else run.state
+        if state == "draining" and not run.open:
             self._end_run("finished")
 
     def _end_run(self, how: str) -> None:
@@ -174,7 +205,7 @@ class LedgerModel:
     # Leasing
 
     def due(self, lane: Lane) -> set[str]:
-        if self.is_paused or (lane is Lane.BULK and self.run.state == "paused"):
+        if self.is_paused or (lane is Lane.BULK and self.run.is_set_aside):
             return set()
         due = {ghl_id for ghl_id, waits_in in self.waiting.items() if waits_in is lane}
         return due - self.later
@@ -189,7 +220,7 @@ class LedgerModel:
                     return {lane: 1}
         out, expected = len(self.leased), {}
         for lane in URGENCY:
-            room = (max_out if lane is Lane.BULK else 2 * max_out) - out
+            room = ROOM[lane] * max_out - out
             expected[lane] = max(0, min(count, room, len(self.due(lane))))
             out, count = out + expected[lane], count - expected[lane]
         return expected

@@ -49,7 +49,7 @@ def contact_sync(connection: str, ghl_id: str, lease: int) -> str:
 # a worker with one slot would rest after a tick until its next heartbeat.
 @app.task(name="dispatch.tick", send_events=False, acks_late=True)
 def dispatch_tick() -> int:
-    """Return lost leases, start what is idle, ring what has to go on.
+    """Return lost leases, keep nightly runs to their hours, start what is idle.
 
     Rung by Beat every second; twice does no harm. Returns how many contacts went out.
     """
@@ -63,6 +63,7 @@ def dispatch_tick() -> int:
         kit.ledger.expire(worker_lost(processes.now_ms()), alive)
         if kit.health.claim_probe():
             connection_probe.delay(connection=kit.connection.name)
+        runs.keep_hours(kit, time.time())
         _ring_discovery(kit)
     if pipeline().inbox.counts().due:
         event_apply.apply_async(expires=TICK_SECONDS)
@@ -223,9 +224,7 @@ def _start_due_runs() -> str:
         try:
             if kit.record() is None and not _restored(kit):
                 continue
-            if runs.full_run_is_due(kit):
-                runs.start_run(kit)
-                started += 1
+            started += runs.start_due_run(kit, time.time())
             _ring_discovery(kit)
         except PipelineError as error:
             kit.health.stumble(trouble(error), uuid4().hex)

@@ -71,17 +71,28 @@ local function release(id)
   return again
 end
 
+local function run_state() return redis.call('HGET', RUN, 'state') or '' end
+
+-- An operator paused the run, or it rests until its hours: no page, no bulk work.
+local function is_set_aside(state) return state == 'paused' or state == 'resting' end
+
+local function is_active(state)
+  return state == 'listing' or state == 'draining' or is_set_aside(state)
+end
+
 local function finish_run(state)
   redis.call('HSET', RUN, 'state', state, 'finished_ms', now)
+  redis.call('HDEL', RUN, 'resume_to')
   redis.call('LPUSH', RUNS, cjson.encode(redis.call('HGETALL', RUN)))
   redis.call('LTRIM', RUNS, 0, RUNS_KEPT - 1)
   redis.call('DEL', FOUND, OPEN)
 end
 
+-- A run that rests has nothing to wait for either once all of its contacts are done.
 local function finish_run_if_done()
-  if redis.call('HGET', RUN, 'state') == 'draining' and redis.call('SCARD', OPEN) == 0 then
-    finish_run('finished')
-  end
+  local state = run_state()
+  if state == 'resting' then state = redis.call('HGET', RUN, 'resume_to') end
+  if state == 'draining' and redis.call('SCARD', OPEN) == 0 then finish_run('finished') end
 end
 
 -- An id of the run reached its end for this run: settled or dead.
@@ -166,11 +177,13 @@ function command.point_at(letters, lane, ...)
 end
 
 -- cross N : point at up to N contacts of which something fell due; how many they were.
+-- What is due today does not wait for the night that a run rests until.
 function command.cross(n)
+  local lane = run_state() == 'resting' and 'live' or 'bulk'
   local due = redis.call('ZRANGEBYSCORE', CROSSINGS, '-inf', now, 'LIMIT', 0, n)
   for _, member in ipairs(due) do
     touch(string.sub(member, 2), string.sub(member, 1, 1))
-    mark(string.sub(member, 2), 'bulk', now)
+    mark(string.sub(member, 2), lane, now)
     redis.call('ZREM', CROSSINGS, member)
   end
   return #due

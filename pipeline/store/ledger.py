@@ -11,7 +11,7 @@ from typing import cast
 from pipeline.errors import ConnectionPaused, LeaseLost
 from pipeline.permit import Lane, Lease
 from pipeline.store.consents import pack_record
-from pipeline.store.records import Backlog, Opened
+from pipeline.store.records import RESTING, Backlog, Opened
 from pipeline.store.run_ledger import RunLedger, in_ms
 from pipeline.store.snapshots import pack_snapshot, updated_ms
 from pipeline.sync.consent import NOTHING, Record
@@ -22,6 +22,7 @@ LEASE_SECONDS = 30.0
 """A lost message is noticed after this long; every call renews it."""
 MAX_EXPIRIES = 10
 REST_MOST_SECONDS = 60.0
+SET_ASIDE = (b"paused", RESTING.encode())
 IDS_PER_CALL = 1000
 """Lua's `unpack` takes about 8,000 arguments."""
 
@@ -54,15 +55,18 @@ class Ledger(RunLedger):
             self._call("point_at", kinds, lane or "", *some)
 
     def cross(self, limit: int = IDS_PER_CALL) -> int:
-        """Point at contacts of which something fell due, in the bulk lane; how many."""
+        """Point at contacts of which something fell due; how many.
+
+        They wait in the bulk lane, and in the live one while a run rests.
+        """
         return int(self._call("cross", limit))
 
     def lease(self, count: int, *, max_out: int) -> list[Lease]:
         """Lease up to `count` due contacts, the most urgent lane first.
 
         Args:
-            max_out: bulk contacts go out while fewer than this are; urgent ones while
-                fewer than twice as many are.
+            max_out: bulk contacts go out while fewer than this are, live ones while
+                fewer than twice as many are, consent while fewer than three times.
         """
         return self._leases(self._call("lease", count, max_out, in_ms(LEASE_SECONDS)))
 
@@ -226,7 +230,7 @@ class Ledger(RunLedger):
         return Backlog(
             *(bulk, live, consent, leased, dead, contacts),
             rests=bool(paused or rests),
-            bulk_rests=bool(bulk_rests) or state == b"paused",
+            bulk_rests=bool(bulk_rests) or state in SET_ASIDE,
         )
 
     def unseen(self, contacts: Sequence[Contact]) -> list[str]:

@@ -32,23 +32,23 @@ local function lease_fresh(lanes, milliseconds)
 end
 
 -- lease N MAX_OUT MS : up to N due ids, most urgent lane first: {id, token, lane, ...}.
--- MAX_OUT bounds how many bulk ids are out; urgent ones may be out beside as many.
+-- MAX_OUT bounds how many bulk ids are out; of a more urgent lane as many may be out beside.
+local ROOM = { bulk = 1, live = 2, consent = 3 }
 function command.lease(n, max_out, milliseconds)
   local leases = {}
   if is_paused() or redis.call('EXISTS', RESTS) == 1 then return leases end
-  local paused = redis.call('HGET', RUN, 'state') == 'paused'
-    or redis.call('EXISTS', BULK_RESTS) == 1
+  local set_aside = is_set_aside(run_state()) or redis.call('EXISTS', BULK_RESTS) == 1
   local careful = redis.call('HEXISTS', HEALTH, 'careful') == 1
   if careful then
     if redis.call('ZCARD', LEASED) > 0 then return leases end
-    local lanes = paused and { 'consent', 'live' } or { 'consent', 'live', 'bulk' }
+    local lanes = set_aside and { 'consent', 'live' } or { 'consent', 'live', 'bulk' }
     local first = lease_fresh(lanes, milliseconds)
     if first then return first end
   end
   local out, left = redis.call('ZCARD', LEASED), tonumber(n)
   for _, lane in ipairs({ 'consent', 'live', 'bulk' }) do
-    local room = lane == 'bulk' and max_out - out or 2 * max_out - out
-    local take = paused and lane == 'bulk' and 0 or math.min(left, room)
+    local room = ROOM[lane] * max_out - out
+    local take = set_aside and lane == 'bulk' and 0 or math.min(left, room)
     local ids = {}
     if take > 0 then
       ids = redis.call('ZRANGEBYSCORE', WAITING[lane], '-inf', now, 'LIMIT', 0, take)

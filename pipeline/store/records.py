@@ -7,7 +7,9 @@ from typing import Any
 
 from pipeline.permit import Lease
 
-ACTIVE_STATES = frozenset({"listing", "draining", "paused"})
+RESTING = "resting"
+"""State of a nightly run outside its hours."""
+ACTIVE_STATES = frozenset({"listing", "draining", "paused", RESTING})
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Run:
-    """One resync: counts are of contacts, times milliseconds since 1970 UTC."""
+    """One resync: counts are of contacts, times milliseconds since 1970 UTC.
+
+    Args:
+        nightly: nobody ordered it, so it goes on in its hours only.
+    """
 
     id: str
     kind: str
@@ -55,6 +61,7 @@ class Run:
     finished_ms: int
     outcomes: Mapping[str, int]
     cursor: str = ""
+    nightly: bool = False
 
     @property
     def is_active(self) -> bool:
@@ -67,7 +74,7 @@ class Backlog:
 
     Args:
         rests: nothing goes out at the moment: paused, or a vendor's limit was hit.
-        bulk_rests: no bulk work does.
+        bulk_rests: no bulk work does, because of the run or of the day.
     """
 
     bulk: int
@@ -118,4 +125,5 @@ def _run(text: Mapping[str, str]) -> Run:
             if key.startswith(prefix)
         },
         cursor=text.get("cursor", ""),
+        nightly="nightly" in text,
     )

@@ -38,9 +38,23 @@ class RunLedger:
     def _call(self, *args: str | bytes | int) -> Any:
         return self._script(self._prefix, args)
 
-    def start(self, run_id: str, kind: str, cursor: Mapping[str, Any]) -> str:
-        """Start a run; the id of the one already under way when there is one."""
-        return cast("bytes", self._call("start", run_id, kind, _dump(cursor))).decode()
+    def start(
+        self,
+        run_id: str,
+        kind: str,
+        cursor: Mapping[str, Any],
+        *,
+        nightly: bool = False,
+    ) -> str:
+        """Start a run; the id of the one already under way when there is one.
+
+        Args:
+            nightly: nobody ordered it, so it keeps hours; see `keep_hours`. One that is
+                under way keeps none any more once somebody orders it.
+        """
+        by_night = "1" if nightly else ""
+        started = self._call("start", run_id, kind, _dump(cursor), by_night)
+        return cast("bytes", started).decode()
 
     def claim_page(self, seconds: float, owner: str = "") -> Page | None:
         """Take the right to fetch the next page; None when nothing is to be fetched.
@@ -92,8 +106,22 @@ class RunLedger:
         return bool(done)
 
     def control(self, action: Literal["pause", "resume", "cancel"]) -> str:
-        """Steer the run under way; its state afterwards, "" when there is none."""
+        """Steer the run under way; its state afterwards, "" when there is none.
+
+        Resuming lets one that rests go on at once, at any hour from then on.
+        """
         return cast("bytes", self._call("control", action)).decode()
+
+    def keep_hours(self, *, within: bool) -> str:
+        """Let a nightly run rest outside its hours, and go on within them.
+
+        While it rests it lists nothing and no bulk work goes out. An operator's pause
+        stays as it is.
+
+        Returns:
+            The state of the run afterwards, "" when there is none.
+        """
+        return cast("bytes", self._call("keep_hours", int(within))).decode()
 
     def run(self) -> Run | None:
         """The current or last run; None before the first."""

@@ -48,7 +48,7 @@ CONNECTION_KEYS = (
     Key("todo:bulk", "zset of waiting ids: 90", "5 minutes of budget", "lease"),
     Key("todo:live", "zset of waiting ids: 90", "contacts", "lease"),
     Key("todo:consent", "zset of waiting ids: 90", "contacts", "lease"),
-    Key("leased", "zset of leased ids: 90", "four for each slot", "end of lease"),
+    Key("leased", "zset of leased ids: 90", "six for each slot", "end of lease"),
     Key("tokens", "hash, id to fencing token: 90", "leased", "end of lease"),
     Key("lanes", "hash, id to lane: 90", "leased", "end of lease"),
     Key("owners", "hash, id to a worker's boot: 90", "slots", "end of lease"),

@@ -88,7 +88,7 @@ def test_no_contact_is_leased_twice(ledger):
     assert first.token > 0
 
 
-def test_bulk_goes_out_up_to_the_limit_and_urgent_work_up_to_twice_that(ledger):
+def test_bulk_goes_out_up_to_the_limit_and_each_more_urgent_lane_beside_it(ledger):
     ledger.mark(Lane.BULK, [f"bulk{number}" for number in range(10)])
     bulk = ledger.lease(100, max_out=3)
     ledger.mark(Lane.LIVE, [f"live{number}" for number in range(10)])
@@ -96,6 +96,10 @@ def test_bulk_goes_out_up_to_the_limit_and_urgent_work_up_to_twice_that(ledger):
 
     assert [lease.lane for lease in bulk] == [Lane.BULK] * 3
     assert [lease.lane for lease in urgent] == [Lane.LIVE] * 3
+    assert ledger.lease(100, max_out=3) == []
+    ledger.mark(Lane.CONSENT, [f"no{number}" for number in range(10)])
+    noes = ledger.lease(100, max_out=3)
+    assert [lease.lane for lease in noes] == [Lane.CONSENT] * 3
     assert ledger.lease(100, max_out=3) == []
 
 

@@ -119,14 +119,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize()
     def a_first_run_starts(self) -> None:
-        self.a_run_is_asked_for()
+        self.a_run_is_asked_for(nightly=False)
 
-    @rule()
-    def a_run_is_asked_for(self) -> None:
+    @rule(nightly=st.booleans())
+    def a_run_is_asked_for(self, nightly: bool) -> None:
         asked = f"run{self.model.run.number + 1}"
-        started = self.ledger.start(asked, "full", {"page": 0})
-        if not self.model.run.is_active:
-            self.model.start()
+        self.model.start(nightly=nightly)
+        started = self.ledger.start(asked, "full", {"page": 0}, nightly=nightly)
         assert started == self.model.run.id
 
     @rule(owner=owners)
@@ -174,15 +173,20 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def the_run_is_paused(self) -> None:
-        if self.model.run.state in {"listing", "draining"}:
+        if self.model.run.state in {"listing", "draining", "resting"}:
             self.model.pause_run()
         assert self.ledger.control("pause") == self.model.run.state
 
-    @precondition(lambda self: self.model.run.state == "paused")
+    @precondition(lambda self: self.model.run.is_set_aside)
     @rule()
     def the_run_is_resumed(self) -> None:
         self.model.resume_run()
         assert self.ledger.control("resume") == self.model.run.state
+
+    @rule(within=st.booleans())
+    def an_hour_strikes(self, within: bool) -> None:
+        self.model.keep_hours(within=within)
+        assert self.ledger.keep_hours(within=within) == self.model.run.state
 
     @precondition(lambda self: self.model.run.is_active)
     @rule()

@@ -323,6 +323,27 @@ def test_runs_lists_the_last_runs(running: Installation) -> None:
     assert run.id in shown.stdout
 
 
+def test_a_run_that_rests_says_until_when_and_is_let_go_on(
+    not_set_up: Installation,
+) -> None:
+    ledger, command = not_set_up.kit.ledger, not_set_up.processes.command
+    ledger.start("run1", "full", {"stage": "optouts"}, nightly=True)
+    ledger.keep_hours(within=False)
+
+    shown = [command(*typed.split()).stdout for typed in ("status", "runs list")]
+    told = not_set_up.status()["run"]
+    resumed = command("runs", "resume")
+    after = ledger.control("cancel"), ledger.finished_runs()[0].nightly
+
+    assert "resting until 01:00 UTC (SYNC_BULK_HOURS)" in " ".join(shown[0].split())
+    # A cell of the table may be broken into lines.
+    assert "resting" in shown[1]
+    assert told["state"] == "resting"
+    assert told["resting_until"] == "01:00 UTC (SYNC_BULK_HOURS)"
+    assert resumed.stdout == "Run run1: goes on\n"
+    assert after == ("cancelled", False)
+
+
 def test_status_tells_what_waits_and_who_works(running: Installation) -> None:
     done = running.processes.command("status", "--json")
     shown = running.processes.command("status").stdout
