@@ -9,6 +9,7 @@ from pipeline.permit import Lane
 from tests.sandbox import Row
 from tests.system.installation import Installation
 
+GOAL = 0.95
 SETTLING_SECONDS = 90.0
 
 
@@ -19,7 +20,6 @@ class Sickness:
     name: str
     fault: str
     fields: Row = field(default_factory=dict)
-    goal: float = 0.95
 
 
 SICKNESSES = (
@@ -74,7 +74,6 @@ def fall_ill(running: Installation, sickness: Sickness) -> None:
 def recover(running: Installation) -> None:
     """Its vendors work, nothing is left to do, and nobody waits for it any more."""
     kit = running.kit
-    running.pipeline.redis.delete(kit.ledger.key("todo:bulk"))
     running.sandbox.location(1).clear_faults()
 
     def rests() -> bool:
@@ -87,15 +86,15 @@ def recover(running: Installation) -> None:
 def throughput(running: Installation, seconds: float) -> float:
     """Calls a second of the others, which have work all the time."""
     others = list(running.pipeline.kits.values())[1:]
+    sandboxes = [running.sandbox.location(n + 2) for n, _ in enumerate(others)]
+    for sandbox in sandboxes:
+        sandbox.clear_log()
     start = time.monotonic()
     time.sleep(seconds)
     end = time.monotonic()
     assert all(map(_has_work, others)), "the others have nothing left to do"
-    calls = 0
-    for number in range(2, len(others) + 2):
-        log = running.sandbox.location(number).log()
-        calls += sum(start <= call["arrival"] < end for call in log)
-    return calls / (end - start)
+    arrivals = [call["arrival"] for sandbox in sandboxes for call in sandbox.log()]
+    return sum(start <= arrival < end for arrival in arrivals) / (end - start)
 
 
 def _has_work(kit: Kit) -> bool:
