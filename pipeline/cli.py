@@ -18,6 +18,7 @@ from pipeline import setup as setup_
 from pipeline import terminal, work
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.cli_consent import consent, consent_report, optouts
+from pipeline.cli_forecast import show_forecast
 from pipeline.cli_inbox import inbox
 from pipeline.command_line import fail, on_connection, with_kit
 from pipeline.demo import demo
@@ -131,6 +132,12 @@ def sync(pipeline: Pipeline, kit: Kit, contact_id: str) -> None:
     is_flag=True,
     help="Contacts missing in GHL were really deleted, however many.",
 )
+@click.option(
+    "--forecast",
+    is_flag=True,
+    help="Say what a full resync would cost now, and start none.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The forecast as one object.")
 @with_kit
 def resync(
     pipeline: Pipeline,
@@ -138,6 +145,8 @@ def resync(
     business: str | None,
     watch: bool,
     accept_deletions: bool,
+    forecast: bool,
+    as_json: bool,
 ) -> None:
     """Resync every contact of the connection; joins a run that is under way.
 
@@ -145,6 +154,13 @@ def resync(
 
     Example: ghl-mailjet resync --watch
     """
+    if forecast and (business or watch or accept_deletions):
+        raise click.UsageError("--forecast is of a full resync, and starts none")
+    if as_json and not forecast:
+        raise click.UsageError("--json goes with --forecast")
+    if forecast:
+        show_forecast(kit, as_json=as_json)
+        return
     if kit.record() is None:
         setup_.restore(kit)
     if business is not None:

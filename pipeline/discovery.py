@@ -149,7 +149,7 @@ class Discovery:
         watermark = self._kit.setup.watermark_ms()
         if watermark is None:
             return 0
-        since = {"gte": _iso(watermark - OVERLAP_MS)}
+        since = {"gte": iso(watermark - OVERLAP_MS)}
         where = {"field": "dateUpdated", "operator": "range", "value": since}
         after, marked, newest = None, 0, watermark
         while True:
@@ -183,6 +183,7 @@ def _position(cursor: Cursor) -> float:
     return after[0] if after else float("inf")
 
 
-def _iso(milliseconds: int) -> str:
+def iso(milliseconds: int) -> str:
+    """The time as GHL's filters take it."""
     seconds, rest = divmod(milliseconds, 1000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:03d}Z"

@@ -83,12 +83,10 @@ class Sweeps:
         onwards: Cursor = {"stage": "listing"}
         store, days = self._kit.activities, self._kit.connection.notes_sweep_days
         today, last = self._now_ms // DAY_MS, store.notes_turn()
-        if last is not None:
-            first = max(last + 1, today - days + 1)
-            come = {day % days for day in range(first, today + 1)}
-            for ids in store.with_notes() if come else ():
-                theirs = [id_ for id_ in ids if crc32(id_.encode()) % days in come]
-                self._kit.ledger.point_at(theirs, around.Kind.NOTES)
+        come = turns_since(last, today, days)
+        for ids in store.with_notes() if come else ():
+            theirs = [id_ for id_ in ids if notes_have_turn(id_, come, days)]
+            self._kit.ledger.point_at(theirs, around.Kind.NOTES)
         store.notes_had_turn(max(today, last or 0))
         return Found(onwards)
 
@@ -212,6 +210,24 @@ class Sweeps:
         lane = Lane.LIVE if len(ids) <= LIVE_AT_MOST else Lane.BULK
         self._kit.ledger.point_at(ids, LETTERS[kind], lane)
         self._kit.activities.point(kind, rows)
+
+
+def turns_since(last: int | None, today: int, days: int) -> frozenset[int]:
+    """Which parts of everybody have had their day since the last turn of the notes.
+
+    Args:
+        last: day of the last turn, since 1970; None before the first.
+        days: in so many everybody has a turn.
+    """
+    if last is None:
+        return frozenset()
+    first = max(last + 1, today - days + 1)
+    return frozenset(day % days for day in range(first, today + 1))
+
+
+def notes_have_turn(ghl_id: str, come: frozenset[int], days: int) -> bool:
+    """Whether the contact is in one of these parts."""
+    return crc32(ghl_id.encode()) % days in come
 
 
 def _doubts(kind: Kind, before: Carried, *, fresh_ms: int, is_whole: bool) -> bool:

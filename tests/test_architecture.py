@@ -39,6 +39,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("pipeline.bootstrap",),
     (
         "pipeline.runs",
+        "pipeline.past_runs",
+        "pipeline.run_cost",
+        "pipeline.forecast",
+        "pipeline.location_facts",
         "pipeline.discovery",
         "pipeline.sweeps",
         "pipeline.feed",
@@ -63,6 +67,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "pipeline.cli",
         "pipeline.cli_consent",
+        "pipeline.cli_forecast",
         "pipeline.command_line",
         "pipeline.cli_inbox",
         "pipeline.__main__",

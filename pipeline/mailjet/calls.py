@@ -46,6 +46,25 @@ class Calls:
         following = offset + len(rows) if len(rows) >= LIMIT else None
         return records, following, bad_rows
 
+    def count(self, resource: str, **filters: QueryValue) -> int:
+        """How many records there are, without reading them.
+
+        `countOnly`, Mailjet guides (_filtering-resources.md), read 2026-11: elsewhere
+        `Total` counts the page only.
+
+        Raises:
+            BadPayload: with the reach of a call; also when Mailjet sends records.
+        """
+        route = f"/v3/REST/{resource}"
+        answer = self.session.send("GET", route, query={"countOnly": 1, **filters})
+        found: dict[str, Any] = answer.load(schemas.COUNT, reach=Reach.CALL)
+        if found["rows"]:
+            detail = "records where only their number was asked for"
+            raise BadPayload(
+                "mailjet", answer.route, answer.status, detail, reach=Reach.CALL
+            )
+        return int(found["total"])
+
     def all_of(self, resource: str, schema: Schema) -> Iterable[Any]:
         """Every record of a short listing, such as that of the lists."""
         offset: int | None = 0

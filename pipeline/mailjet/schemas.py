@@ -73,6 +73,13 @@ class EnvelopeSchema(AnswerSchema):
         return rows
 
 
+class CountSchema(AnswerSchema):
+    """The envelope of an answer that only counts."""
+
+    rows = Rows(data_key="Data", load_default=())
+    total = fields.Integer(data_key="Total", required=True)
+
+
 def _id(key: str = "ID") -> fields.Integer:
     return fields.Integer(data_key=key, required=True)
 
@@ -175,6 +182,7 @@ class UserSchema(AnswerSchema):
 
 
 ENVELOPE = EnvelopeSchema()
+COUNT = CountSchema()
 CONTACT = ContactSchema()
 MANAGED_CONTACT = ManagedContactSchema()
 CONTACT_DATA = ContactDataSchema()

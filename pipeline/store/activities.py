@@ -220,6 +220,11 @@ class ActivityStore:
             pairs = zip(ids, packed, strict=True)
             yield [i for i, known in pairs if carried_of(known).notes is not None]
 
+    def everybody(self) -> Iterator[tuple[str, bytes]]:
+        """Each contact's packed snapshot; a scan may come to one twice."""
+        for ids, packed in self._scan(self._key("snapshots")):
+            yield from zip(ids, packed, strict=True)
+
     def _scan(self, key: str) -> Iterator[tuple[list[str], list[bytes]]]:
         position = 0
         while True:

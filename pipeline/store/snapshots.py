@@ -152,6 +152,12 @@ def is_opted_out(packed: bytes) -> bool:
     return bool(packed[4] & OPTED_OUT)
 
 
+def is_of_other_map(packed: bytes, digest: bytes) -> bool:
+    """Whether it has an address and was made under another field map than this one."""
+    made_under, flags = HEAD.unpack_from(packed)[:2]
+    return bool(flags & ADDRESS) and made_under != digest
+
+
 def unsubscribed_id(packed: bytes) -> int:
     """Mailjet's id of a contact that we unsubscribed; 0 of all others."""
     flags, mailjet_id = HEAD.unpack_from(packed)[1:3]

@@ -310,6 +310,40 @@ def test_resync_watch_shows_progress_and_ends_with_the_run(
     assert address_of(ana) in running.mailed()
 
 
+def test_a_forecast_tells_calls_hours_and_the_share_of_the_day(
+    running: Installation,
+) -> None:
+    before = running.last_run()
+
+    shown = running.processes.command("resync", "--forecast")
+    told = json.loads(
+        running.processes.command("resync", "--forecast", "--json").stdout
+    )
+
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "contacts are new:" in lines(shown.stdout)[0]
+    assert "fits into one night of SYNC_BULK_HOURS 1-5 (4 h)" in shown.stdout
+    assert "of GHL's day (200,000 calls); fits into the" in shown.stdout
+    assert told["contacts"] == len(running.sandbox.contacts())
+    assert told["calls"]["ghl"]["GET /contacts/"] == 1
+    assert 0 < told["share_of_ghl_daily"] <= told["share_of_ghl_left"] < 0.01
+    assert (told["nights"], told["fits_today"]) == (1, True)
+    assert running.last_run() == before
+    assert running.writes() == []
+
+
+@pytest.mark.parametrize(
+    "typed", ["resync --forecast --watch", "resync --forecast --business x"]
+)
+def test_a_forecast_is_of_a_full_resync_and_starts_none(
+    running: Installation, typed: str
+) -> None:
+    done = running.processes.command(*typed.split())
+
+    assert done.returncode == 2
+    assert "--forecast is of a full resync" in done.stderr
+
+
 def test_runs_lists_the_last_runs(running: Installation) -> None:
     run = running.resync()
 

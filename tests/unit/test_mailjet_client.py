@@ -144,6 +144,20 @@ def test_only_the_excluded_can_be_listed(excluded: bool, word: str) -> None:
     assert vendor.sent[0].query["IsExcludedFromCampaigns"] == word
 
 
+def test_records_are_counted_without_being_read() -> None:
+    client, vendor = make_client(recording({"Count": 7, "Data": [], "Total": 7}))
+
+    assert client.count("listrecipient", Unsub=True) == 7
+    assert vendor.sent[0].query == {"countOnly": "1", "Unsub": "true"}
+
+
+def test_the_size_of_a_page_is_not_taken_for_the_number_of_records() -> None:
+    client, _ = make_client(recording({"Count": 1, "Data": [{"ID": 1}], "Total": 1}))
+
+    with pytest.raises(BadPayload):
+        client.count("contact")
+
+
 @pytest.mark.parametrize("key", [2, "ben@example.org"])
 def test_a_contact_is_read_by_number_or_address(key: int | str) -> None:
     client, vendor = make_client(sample("mailjet/get_contact"))

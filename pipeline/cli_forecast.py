@@ -1,0 +1,106 @@
+"""`ghl-mailjet resync --forecast`: what a full resync now would cost."""
+
+import json
+from typing import Any
+
+import click
+
+from pipeline.bootstrap import Kit
+from pipeline.errors import ConfigError
+from pipeline.forecast import Budget, Forecast, forecast
+from pipeline.location_facts import read_budget, read_facts, read_past
+from pipeline.past_runs import Past
+from pipeline.run_cost import Facts, calls_of
+
+ROUTES_SHOWN = 8
+NAMES = {"ghl": "GHL", "mailjet": "Mailjet"}
+
+
+def show_forecast(kit: Kit, *, as_json: bool) -> None:
+    """Read, count and print; nothing is written anywhere.
+
+    Raises:
+        ConfigError: the connection is not set up.
+        VendorError: a vendor is down, or a credential is dead.
+    """
+    record = kit.record()
+    if record is None:
+        raise ConfigError(["not set up: run `ghl-mailjet setup` first"])
+    facts, ways = read_facts(kit, record)
+    past, budget = read_past(kit), read_budget(kit)
+    found = forecast(calls_of(facts, ways, past), budget)
+    if as_json:
+        click.echo(json.dumps(_told(facts, past, budget, found)))
+        return
+    name = kit.connection.name
+    click.echo(f"A full resync of connection {name!r} now, {_basis(facts, past)}:")
+    for line in (*_calls(found), *_time(found, budget), *_day(found, budget)):
+        click.echo(line)
+
+
+def _basis(facts: Facts, past: Past) -> str:
+    """What the forecast rests on."""
+    if past.runs:
+        runs = "1 run" if past.runs == 1 else f"{past.runs} runs"
+        return f"from {runs}; {facts.new:,} of {facts.contacts:,} contacts are new"
+    if not facts.remembered:
+        return (
+            f"no run yet: everybody counts as new ({facts.contacts:,} contacts in GHL)"
+        )
+    return f"no run has finished; {facts.new:,} of {facts.contacts:,} contacts are new"
+
+
+def _calls(found: Forecast) -> list[str]:
+    lines = []
+    for vendor, routes in found.calls.items():
+        lines.append(f"  {NAMES[vendor]}: {sum(routes.values()):,} calls")
+        shown = list(routes.items())[:ROUTES_SHOWN]
+        lines += [f"    {number:>9,}  {route}" for route, number in shown]
+        if rest := sum(routes.values()) - sum(number for _, number in shown):
+            lines.append(f"    {rest:>9,}  others")
+    return lines
+
+
+def _time(found: Forecast, budget: Budget) -> list[str]:
+    start, end = budget.bulk_hours
+    lines = [f"  takes {_hours(found.hours)} at the rates configured"]
+    if found.hours_now > found.hours * 1.01:
+        lines.append(
+            f"    {_hours(found.hours_now)} at the pace of now: a vendor allows less"
+        )
+    night = f"SYNC_BULK_HOURS {start}-{end} ({budget.night_hours} h)"
+    if found.nights == 1:
+        lines.append(f"  fits into one night of {night}")
+    else:
+        lines.append(f"  does not fit into one night of {night}: {found.nights} nights")
+    return lines
+
+
+def _day(found: Forecast, budget: Budget) -> list[str]:
+    share = f"  {found.day_share:.1%} of GHL's day ({budget.ghl_daily:,} calls)"
+    left = f"{budget.ghl_left:,} calls left today"
+    if found.fits_the_day:
+        return [f"{share}; fits into the {left} ({found.left_share:.1%})"]
+    return [f"{share}; does not fit into the {left}: goes on when the day has turned"]
+
+
+def _hours(hours: float) -> str:
+    return f"{hours * 60:.0f} min" if hours < 1 else f"{hours:.1f} h"
+
+
+def _told(facts: Facts, past: Past, budget: Budget, found: Forecast) -> dict[str, Any]:
+    """The forecast as JSON scalars."""
+    return {
+        "runs_looked_at": past.runs,
+        "contacts": facts.contacts,
+        "new_contacts": facts.new,
+        "calls": found.calls,
+        "hours_at_configured_rates": round(found.hours, 3),
+        "hours_at_pace_now": round(found.hours_now, 3),
+        "ghl_daily": budget.ghl_daily,
+        "ghl_left_today": budget.ghl_left,
+        "share_of_ghl_daily": round(found.day_share, 6),
+        "share_of_ghl_left": found.left_share and round(found.left_share, 6),
+        "fits_today": found.fits_the_day,
+        "nights": found.nights,
+    }

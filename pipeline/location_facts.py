@@ -1,0 +1,196 @@
+"""Read how large a location is, in a handful of calls and without writing anything."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.bootstrap import Kit
+from pipeline.discovery import iso
+from pipeline.errors import PermanentError
+from pipeline.forecast import Budget
+from pipeline.past_runs import Past, past_of
+from pipeline.permit import Lane, Permit
+from pipeline.preferences import OPTOUT_FILTER, is_dead_token
+from pipeline.run_cost import Facts, Ways
+from pipeline.store.setup import SetupRecord
+from pipeline.store.snapshots import carried_of, is_of_other_map
+from pipeline.sweeps import DAY_MS, notes_have_turn, turns_since
+
+Filter = Mapping[str, Any]
+
+WITHOUT_ADDRESS: Filter = {"field": "email", "operator": "not_exists"}
+
+
+def read_past(kit: Kit) -> Past:
+    """What the runs before tell; no call."""
+    return past_of(kit.ledger.finished_runs())
+
+
+def read_budget(kit: Kit) -> Budget:
+    """What both vendors allow now; no call."""
+    connection = kit.connection
+    ghl, mailjet = kit.ghl_bucket.state(), kit.mailjet_bucket.state()
+    left = connection.ghl_daily - ghl.used_today
+    if ghl.daily_remaining is not None:
+        left = min(left, ghl.daily_remaining)
+    return Budget(
+        configured={
+            "ghl": connection.ghl_rate.per_second,
+            "mailjet": connection.mailjet_rate.per_second,
+        },
+        now={"ghl": ghl.calls_per_second, "mailjet": mailjet.calls_per_second},
+        ghl_daily=connection.ghl_daily,
+        ghl_left=max(0, left),
+        bulk_hours=kit.settings.bulk_hours,
+    )
+
+
+def read_facts(kit: Kit, record: SetupRecord) -> tuple[Facts, Ways]:
+    """Ask both vendors for numbers, and state for what it remembers.
+
+    Raises:
+        VendorError: a vendor is down, or a credential is dead.
+    """
+    return _Reader(kit, record).read()
+
+
+class _Reader:
+    def __init__(self, kit: Kit, record: SetupRecord) -> None:
+        self._kit = kit
+        self._record = record
+        self._ghl = kit.ghl(Permit(Lane.LIVE))
+        self._mailjet = kit.mailjet(Permit(Lane.LIVE))
+
+    def read(self) -> tuple[Facts, Ways]:
+        kit, record = self._kit, self._record
+        remembered = kit.ledger.backlog().contacts
+        found = self._count()
+        ways = Ways(
+            searches=found is not None,
+            optout_filter=record.optout_filter,
+            sweeps_tasks=record.task_search,
+            sweeps_appointments=record.calendars,
+            details_always=kit.settings.details_always,
+            excludes=kit.connection.exclude_opted_out,
+            tag_lists=bool(kit.connection.tag_lists),
+            all_businesses=kit.connection.ghl_business_ids == ("*",),
+        )
+        contacts = found
+        if contacts is None:
+            contacts = self._ghl.list_contacts(None).total
+        if contacts is None:
+            contacts = remembered
+        in_ghl, in_mailjet = kit.optouts.counts()
+        counted = self._counts(contacts, remembered) if ways.searches else {}
+        facts = Facts(
+            contacts,
+            remembered=remembered,
+            calendars=self._calendars(),
+            businesses=self._businesses(),
+            **{"with_notes": contacts, "ghl_optouts": in_ghl, **counted},
+            **self._in_mailjet(remembered, in_mailjet),
+            **self._carried(),
+        )
+        return facts, ways
+
+    def _count(self, *filters: Filter) -> int | None:
+        """How many contacts a search has; None where GHL does not tell."""
+        try:
+            return self._ghl.search_contacts(filters=filters, page_limit=1).total
+        except PermanentError as error:
+            if is_dead_token(error):
+                raise
+            return None
+
+    def _counts(self, contacts: int, remembered: int) -> dict[str, int]:
+        """Numbers that filters tell; what the location has no use for is not asked."""
+        connection = self._kit.connection
+        wanted: dict[str, Filter] = {"unmailable": WITHOUT_ADDRESS}
+        if self._record.optout_filter:
+            wanted["ghl_optouts"] = OPTOUT_FILTER[0]
+        if connection.tag_lists:
+            either = [_tagged(tag) for tag in connection.tag_lists]
+            wanted["tagged"] = {"group": "OR", "filters": either}
+        if tag := connection.confirmation_tag:
+            wanted["unconfirmed"] = {**_tagged(tag), "operator": "not_eq"}
+        if connection.notes_tag:
+            wanted["with_notes"] = _tagged(connection.notes_tag)
+        found = {name: self._count(filter_) for name, filter_ in wanted.items()}
+        counts = {name: count for name, count in found.items() if count is not None}
+        return {**counts, "changed": self._changed(max(0, contacts - remembered))}
+
+    def _changed(self, new: int) -> int:
+        """How many GHL changed since the last look, and nobody has synced since.
+
+        Args:
+            new: contacts that were never synced, which have a date as well.
+        """
+        watermark = self._kit.setup.watermark_ms()
+        if watermark is None:
+            return 0
+        since = {"gte": iso(watermark)}
+        where = {"field": "dateUpdated", "operator": "range", "value": since}
+        try:
+            page = self._ghl.search_contacts(filters=(where,))
+        except PermanentError as error:
+            if is_dead_token(error):
+                raise
+            return 0
+        if not page.contacts:
+            return 0
+        shown = len(page.contacts)
+        unseen = len(self._kit.ledger.unseen(page.contacts)) / shown
+        return max(0, round(unseen * (page.total or shown)) - new)
+
+    def _calendars(self) -> int:
+        if not self._record.calendars:
+            return 0
+        try:
+            return len(self._ghl.list_calendars())
+        except PermanentError as error:
+            if is_dead_token(error):
+                raise
+            return 0
+
+    def _businesses(self) -> int:
+        """Those named; of all, as many as the first page has."""
+        named = self._kit.connection.ghl_business_ids
+        if named != ("*",):
+            return len(named)
+        return len(self._ghl.list_businesses(0).businesses)
+
+    def _in_mailjet(self, remembered: int, optouts: int) -> dict[str, int]:
+        count = self._mailjet.count
+        try:
+            return {
+                "in_mailjet": count("contact"),
+                "unsubscriptions": count("listrecipient", Unsub=True),
+                "excluded": count("contact", IsExcludedFromCampaigns=True),
+            }
+        except PermanentError as error:
+            if is_dead_token(error):
+                raise
+            # A Mailjet that does not count: what a run before has read.
+            return {"in_mailjet": remembered, "unsubscriptions": optouts}
+
+    def _carried(self) -> dict[str, int]:
+        """Numbers of what state remembers of everybody."""
+        store, days = self._kit.activities, self._kit.connection.notes_sweep_days
+        today = round(time.time() * 1000) // DAY_MS
+        come = turns_since(store.notes_turn(), today, days)
+        digest = self._kit.policy(self._record).field_map.digest
+        counts = {"tasks": 0, "notes_due": 0, "untold": 0, "remapped": 0}
+        for ghl_id, packed in store.everybody():
+            carried = carried_of(packed)
+            counts["remapped"] += is_of_other_map(packed, digest)
+            tasks, notes = len(carried.tasks or ()), len(carried.notes or ())
+            counts["tasks"] += tasks
+            if carried.notes is not None:
+                counts["notes_due"] += notes_have_turn(ghl_id, come, days)
+            if self._record.backfill and not carried.backfilled:
+                counts["untold"] += tasks + notes
+        return counts
+
+
+def _tagged(tag: str) -> Filter:
+    return {"field": "tags", "operator": "eq", "value": tag}

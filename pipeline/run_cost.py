@@ -1,0 +1,274 @@
+"""The calls of a full run: arithmetic alone, on facts that somebody else reads.
+
+Each number here is of calls that `discovery` or `sync` make. A run costs pages, and
+singly only whoever is new, has changed, or is not to be had in pages.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+
+from pipeline.past_runs import Past, share
+
+READS = (
+    "contact/:contact",
+    "contactdata/:contactId",
+    "contact/:contactId/getcontactslists",
+)
+MANAGE = "POST /v3/REST/contactslist/:listId/managecontact"
+MANAGE_LISTS = "POST /v3/REST/contact/:contactId/managecontactslists"
+HISTORY = "/v3/REST/contacthistorydata"
+CONTACT = "/contacts/:contactId"
+
+Calls = Mapping[str, float]
+"""`METHOD /template` to a number of calls."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """How large a location is; numbers are of contacts unless they say otherwise.
+
+    Args:
+        contacts: in GHL now.
+        unmailable: of them, those without an address.
+        remembered: synced before.
+        changed: of these, those that GHL changed and nobody has synced since.
+        remapped: synced under another mapping, with an address.
+        ghl_optouts: who said no there.
+        in_mailjet: of the whole account, strangers too.
+        unsubscriptions, excluded: places in its lists that somebody left; people whom
+            its campaigns leave out.
+        notes_due: remembered ones whose notes have their turn.
+        tasks: carried ones, not contacts.
+        untold: tasks and notes that a backfill has yet to tell Mailjet's history.
+        calendars, businesses: of GHL, not contacts.
+        tagged: with a tag that is a list too.
+        unconfirmed: without the confirmation tag, where there is one.
+        with_notes: whose notes are carried.
+    """
+
+    contacts: int
+    unmailable: int = 0
+    remembered: int = 0
+    changed: int = 0
+    remapped: int = 0
+    ghl_optouts: int = 0
+    in_mailjet: int = 0
+    unsubscriptions: int = 0
+    excluded: int = 0
+    notes_due: int = 0
+    tasks: int = 0
+    untold: int = 0
+    calendars: int = 0
+    businesses: int = 0
+    tagged: int = 0
+    unconfirmed: int = 0
+    with_notes: int = 0
+
+    @property
+    def new(self) -> int:
+        return max(0, self.contacts - self.remembered)
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What the accounts offer and the operator wants.
+
+    Args:
+        searches, optout_filter, sweeps_tasks, sweeps_appointments: GHL tells of many
+            contacts in one call; without, each is read singly.
+        details_always: each is read singly whatever GHL tells.
+        excludes: opted out in GHL is excluded in Mailjet.
+        tag_lists: there are lists beside the one.
+        all_businesses: GHL is asked which there are.
+    """
+
+    searches: bool = True
+    optout_filter: bool = True
+    sweeps_tasks: bool = True
+    sweeps_appointments: bool = True
+    details_always: bool = False
+    excludes: bool = True
+    tag_lists: bool = False
+    all_businesses: bool = False
+
+
+def calls_of(facts: Facts, ways: Ways, past: Past) -> dict[str, dict[str, int]]:
+    """Vendor to route to the number of calls that a full run makes of it.
+
+    The busiest route first; those below half a call are left out.
+    """
+    unmailable = max(share(facts.unmailable, facts.contacts), past.unmailable)
+    written = (1 - unmailable) * (1 - past.shared)
+    totals: dict[str, defaultdict[str, float]] = {
+        "ghl": defaultdict(float),
+        "mailjet": defaultdict(float),
+    }
+    for vendor, calls in (
+        ("ghl", _ghl_pages(facts, ways)),
+        ("mailjet", _mailjet_pages(facts)),
+        ("ghl", _singly(facts, ways, unmailable, written)),
+        ("ghl", _notes(facts, past, written)),
+        *_new(facts, ways, written).items(),
+        *_known(facts, past).items(),
+    ):
+        for route, number in calls.items():
+            totals[vendor][route] += number
+    return {vendor: _whole(routes) for vendor, routes in totals.items()}
+
+
+def _whole(routes: Calls) -> dict[str, int]:
+    by_number = sorted(routes.items(), key=lambda item: -item[1])
+    return {route: round(number) for route, number in by_number if round(number)}
+
+
+def _ghl_pages(facts: Facts, ways: Ways) -> Calls:
+    searches = _search_pages(facts.ghl_optouts) if ways.optout_filter else 0
+    if not ways.details_always:
+        searches += _search_pages(facts.contacts) if ways.searches else 1
+    calls = {
+        "POST /contacts/search": searches,
+        "GET /contacts/": facts.contacts // 100 + 1,
+        # How contacts spread over businesses is not known: this is the most.
+        "GET /contacts/business/:businessId": facts.businesses
+        and facts.businesses + facts.contacts // 100,
+    }
+    if ways.all_businesses:
+        calls["GET /businesses/"] = ceil(facts.businesses / 100) + 1
+    if ways.sweeps_tasks:
+        # Nobody has counted before the first run: one for each contact, say.
+        tasks = facts.tasks if facts.remembered else facts.contacts
+        calls["POST /locations/:locationId/tasks/search"] = _task_pages(tasks)
+    if ways.sweeps_appointments:
+        calls["GET /calendars/"] = 1
+        calls["GET /calendars/events"] = facts.calendars
+    return calls
+
+
+def _mailjet_pages(facts: Facts) -> Calls:
+    everybody = facts.in_mailjet // 1000 + 1
+    return {
+        "GET /v3/REST/listrecipient": facts.unsubscriptions // 1000 + 1,
+        "GET /v3/REST/contact": everybody,
+        "GET /v3/REST/contactdata": everybody,
+    }
+
+
+def _singly(facts: Facts, ways: Ways, unmailable: float, written: float) -> Calls:
+    """Whom no page tells enough about, new or known; and who is missing in GHL."""
+    each = facts.contacts
+    reads: float = max(0, facts.remembered - facts.contacts)
+    if ways.details_always or not ways.searches:
+        reads += each
+    elif not ways.optout_filter:
+        reads += each * (1 - unmailable)
+    return {
+        f"GET {CONTACT}": reads,
+        f"GET {CONTACT}/tasks": 0 if ways.sweeps_tasks else each * written,
+        f"GET {CONTACT}/appointments": (
+            0 if ways.sweeps_appointments else each * written
+        ),
+        f"POST {CONTACT}/tags": facts.unconfirmed * (1 - unmailable),
+    }
+
+
+def _notes(facts: Facts, past: Past, written: float) -> Calls:
+    """GHL tells notes of one contact only: at first, after a change, at their turn."""
+    carried = share(facts.with_notes, facts.contacts)
+    newly = (facts.new * written + _changed(facts, past)) * carried
+    return {f"GET {CONTACT}/notes": newly + facts.notes_due}
+
+
+@dataclass(frozen=True)
+class _Noes:
+    """Shares of GHL's contacts who said no: on both sides, or on one alone.
+
+    The more of them Mailjet has, the more often a no there is of the same person: what
+    we unsubscribe there we exclude as well.
+    """
+
+    both: float
+    ghl: float
+    mailjet: float
+
+    @classmethod
+    def of(cls, facts: Facts) -> "_Noes":
+        known = min(1.0, share(facts.in_mailjet, facts.contacts))
+        fewer, more = sorted((facts.unsubscriptions, facts.excluded))
+        in_mailjet = more + fewer * (1 - known)
+        both = known * min(facts.ghl_optouts, in_mailjet)
+        alone = (facts.ghl_optouts - both, in_mailjet - both)
+        shares = (min(1.0, share(one, facts.contacts)) for one in (both, *alone))
+        return cls(*shares)
+
+
+def _new(facts: Facts, ways: Ways, written: float) -> dict[str, Calls]:
+    """Created, or kept out: whoever said no is unsubscribed before anything is written.
+
+    Whom Mailjet has a no from is read there, and told to GHL where GHL has none.
+    """
+    new, noes = facts.new * written, _Noes.of(facts)
+    told = new * noes.mailjet
+    unsubscribed = min(new, new * noes.ghl + told)
+    tagged = (new - unsubscribed) * share(facts.tagged, facts.contacts)
+    return {
+        "ghl": {
+            f"GET {CONTACT}": told,
+            f"POST {CONTACT}/tags": told,
+            f"PUT {CONTACT}": told,
+        },
+        "mailjet": {
+            MANAGE: new + unsubscribed,
+            MANAGE_LISTS: tagged + (unsubscribed if ways.tag_lists else 0),
+            "PUT /v3/REST/contact/:contactId": (new * noes.ghl if ways.excludes else 0),
+            **_reads(new * noes.both + told),
+        },
+    }
+
+
+def _known(facts: Facts, past: Past) -> dict[str, Calls]:
+    """Whom Mailjet has is read before an update; and what a backfill tells.
+
+    Of whom another mapping was synced everything is told, and read, anew.
+    """
+    changed = _changed(facts, past)
+    missing = max(0, facts.remembered - facts.contacts)
+    told = min(facts.untold, facts.remembered)
+    noes = _Noes.of(facts)
+    seen = facts.remapped * min(1.0, noes.both + noes.mailjet)
+    return {
+        "ghl": {
+            "POST /contacts/search": missing,
+            f"GET {CONTACT}/notes": told + facts.remapped,
+            f"GET {CONTACT}/tasks": facts.remapped,
+            f"GET {CONTACT}/appointments": facts.remapped,
+        },
+        "mailjet": {
+            **_reads(changed + told + seen),
+            MANAGE: changed + missing + facts.remapped,
+            MANAGE_LISTS: facts.remapped * share(facts.tagged, facts.contacts),
+            f"GET {HISTORY}": told,
+            f"POST {HISTORY}": facts.untold,
+        },
+    }
+
+
+def _changed(facts: Facts, past: Past) -> float:
+    """GHL's count and what runs before found tell of the same contacts."""
+    known = min(facts.remembered, facts.contacts)
+    return max(min(facts.changed, known), known * past.changed)
+
+
+def _reads(contacts: float) -> Calls:
+    return {f"GET /v3/REST/{read}": contacts for read in READS}
+
+
+def _search_pages(rows: int) -> int:
+    """GHL's search goes on until a page is empty, unless the first is all there is."""
+    return 1 if rows < 500 else ceil(rows / 500) + 1
+
+
+def _task_pages(rows: int) -> int:
+    """Only a page of fewer than 25 is certain to be the last one."""
+    return (rows + 475) // 500 + 1
