@@ -78,7 +78,7 @@ def _time(found: Forecast, budget: Budget) -> list[str]:
 
 def _day(found: Forecast, budget: Budget) -> list[str]:
     share = f"  {found.day_share:.1%} of GHL's day ({budget.ghl_daily:,} calls)"
-    left = f"{budget.ghl_left:,} calls left today"
+    left = f"{budget.ghl_left:,} calls left today for bulk work"
     if found.fits_the_day:
         return [f"{share}; fits into the {left} ({found.left_share:.1%})"]
     return [f"{share}; does not fit into the {left}: goes on when the day has turned"]

@@ -5,15 +5,18 @@ the ledger, and moves in the same step in which the page's ids are committed: a 
 repeats a page and never skips one.
 
 1. `optouts`       who opted out in GHL, by search filter: before anybody is listed
-2. `unsubscribed`  who unsubscribed in Mailjet, any list
-3. `subscribers`   whom those ids stand for, and who is excluded
-4. `properties`    Mailjet's side of everybody, compared with what we remember
-5. `tasks`         all tasks of the location, 500 a page
-6. `appointments`  all appointments, a calendar at a time
-7. `notes`         whose turn it is to have their notes read
+2. `tasks`         all tasks of the location, 500 a page
+3. `appointments`  all appointments, a calendar at a time
+4. `notes`         whose turn it is to have their notes read
+5. `unsubscribed`  who unsubscribed in Mailjet, any list
+6. `subscribers`   whom those ids stand for, and who is excluded
+7. `properties`    Mailjet's side of everybody, compared with what we remember
 8. `listing`       GHL's contacts, 100 a page, with whole rows from search, 500 a page
 9. `businesses`    contacts by business, where businesses are named
 10. `missing`      whom we remember and nobody listed: deleted, once a GET confirms it
+
+Mailjet is read last before the listing: contacts cost it most calls, and every moment
+between its first page and the first contact would be lost to it.
 """
 
 import logging
@@ -72,7 +75,7 @@ class Discovery:
         page = self._mailjet.list_contact_data(cursor.get("offset", 0))
         self._kit.subscriber_pages(self._record).compare(page.subscribers)
         ids = [subscriber.contact_id for subscriber in page.subscribers]
-        return paged(cursor, ids, page.next_offset, {"stage": "tasks"})
+        return paged(cursor, ids, page.next_offset, {"stage": "listing"})
 
     def _listing(self, cursor: Cursor) -> Found:
         """List; and take whole rows once the listing has reached where rows end."""

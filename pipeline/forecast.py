@@ -16,7 +16,7 @@ class Budget:
         configured: vendor to calls a second, as `GHL_RATE` and `MAILJET_RATE` say.
         now: vendor to calls a second, after what their answers taught.
         ghl_daily: calls a day, as `GHL_DAILY` says.
-        ghl_left: calls that are left of today.
+        ghl_left: calls that are left of today to bulk work.
         bulk_hours: `Settings.bulk_hours`.
     """
 

@@ -40,7 +40,7 @@ def read_budget(kit: Kit) -> Budget:
         },
         now={"ghl": ghl.calls_per_second, "mailjet": mailjet.calls_per_second},
         ghl_daily=connection.ghl_daily,
-        ghl_left=max(0, left),
+        ghl_left=max(0, left - connection.ghl_reserve),
         bulk_hours=kit.settings.bulk_hours,
     )
 

@@ -49,7 +49,7 @@ class Preferences:
         }
 
     def _optouts(self, cursor: Cursor) -> Found:
-        onwards: Cursor = {"stage": "unsubscribed"}
+        onwards: Cursor = {"stage": "tasks"}
         if not self._record.optout_filter:
             return Found(onwards)
         after, reader = cursor.get("after"), _reader(cursor)
@@ -91,7 +91,7 @@ class Preferences:
 
     def read_optouts(self) -> None:
         """Read the whole set of people who opted out in GHL; newcomers go first."""
-        self._read("optouts", until="unsubscribed")
+        self._read("optouts", until="tasks")
 
     def _unsubscribed(self, cursor: Cursor) -> Found:
         offset, reader = cursor.get("offset", 0), _reader(cursor)

@@ -80,7 +80,7 @@ class Sweeps:
 
     def _notes(self, cursor: Cursor) -> Found:
         """Point at the notes of everybody whose day has come since the last turn."""
-        onwards: Cursor = {"stage": "listing"}
+        onwards: Cursor = {"stage": "unsubscribed"}
         store, days = self._kit.activities, self._kit.connection.notes_sweep_days
         today, last = self._now_ms // DAY_MS, store.notes_turn()
         come = turns_since(last, today, days)

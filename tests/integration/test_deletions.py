@@ -416,21 +416,21 @@ def test_fifty_runs_of_a_business_do_not_make_a_full_run_due(nightly, business_i
         nightly.discover()
 
     assert "full" not in {run.kind for run in nightly.ledger.finished_runs()}
-    assert not runs.full_run_is_due(nightly.kit)
+    assert not runs.start_due_run(nightly.kit, time.time())
 
 
 def test_a_run_of_a_business_does_not_put_off_the_full_run(nightly, business_ids):
     runs.start_run(nightly.kit, business=business_ids[0])
     nightly.discover()
 
-    assert runs.full_run_is_due(nightly.kit)
+    assert runs.start_due_run(nightly.kit, time.time())
 
 
 @pytest.mark.parametrize(("hours", "is_due"), [(0, False), (19, False), (21, True)])
 def test_a_full_run_is_due_twenty_hours_after_the_last_began(nightly, hours, is_due):
     nightly.kit.setup.full_run_began(now_ms() - hours * HOUR_MS)
 
-    assert runs.full_run_is_due(nightly.kit) is is_due
+    assert runs.start_due_run(nightly.kit, time.time()) is is_due
 
 
 def test_no_other_full_run_is_due_while_one_is_under_way(nightly):
@@ -438,7 +438,7 @@ def test_no_other_full_run_is_due_while_one_is_under_way(nightly):
     runs.start_run(nightly.kit)
     nightly.kit.setup.full_run_began(now_ms() - 48 * HOUR_MS)
 
-    assert not runs.full_run_is_due(nightly.kit)
+    assert not runs.start_due_run(nightly.kit, time.time())
 
 
 def test_only_the_first_full_run_is_due_outside_the_hours(nightly):
@@ -446,11 +446,12 @@ def test_only_the_first_full_run_is_due_outside_the_hours(nightly):
     later = ((hour + 2) % 24, (hour + 3) % 24)
     kit = replace(nightly.kit, settings=replace(nightly.kit.settings, bulk_hours=later))
 
-    first = runs.full_run_is_due(kit)
+    first = runs.start_due_run(kit, time.time())
+    kit.ledger.control("cancel")
     kit.setup.full_run_began(now_ms() - 48 * HOUR_MS)
 
     assert first
-    assert not runs.full_run_is_due(kit)
+    assert not runs.start_due_run(kit, time.time())
 
 
 def test_who_is_deleted_while_state_is_lost_is_found_all_the_same(driver):

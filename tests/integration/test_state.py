@@ -178,6 +178,7 @@ def life() -> Iterator[Life]:
         changes(life)
         what_goes_wrong(life)
         deletions(life)
+        limits(life)
         many_runs(life)
         driver.full_run()
         driver.work()
@@ -334,6 +335,15 @@ def deletions(life: Life) -> None:
     driver.full_run()
     driver.work()
     life.look("deletions accepted")
+
+
+def limits(life: Life) -> None:
+    """Nothing goes out, as after a vendor's refusal."""
+    ledger = life.driver.ledger
+    for lane in Lane:
+        ledger.rest(lane, 30, "a limit is reached")
+    life.look("resting")
+    life.driver.pipeline.redis.delete(ledger.key("rests"), ledger.key("rests:bulk"))
 
 
 def many_runs(life: Life) -> None:

@@ -89,8 +89,8 @@ def test_a_full_run_sweeps_before_it_lists(driver):
     runs.start_run(driver.kit)
 
     assert stages(driver) == [
-        *("optouts", "unsubscribed", "subscribers", "properties"),
-        *("tasks", "appointments", "notes", "listing", "missing"),
+        *("optouts", "tasks", "appointments", "notes"),
+        *("unsubscribed", "subscribers", "properties", "listing", "missing"),
     ]
 
 
