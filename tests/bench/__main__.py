@@ -20,15 +20,18 @@ PARTS = {
     "fairness": "fairness",
     "flat": "flat",
     "cost": "cost",
-    "limiter": "bucket",
+    "limiter": "limiter",
 }
 """Name to the module with its `measure`."""
+MORE = {"pools": "pools", "rivals": "rivals.__main__"}
+"""Measured only where they are named: what we are compared with, not what we promise."""
+MODULES = PARTS | MORE
 
 
 def attempt(part: str, size: Size) -> tuple[Section, bool]:
     """The part's section, or one that says how it failed; whether it is measured."""
     try:
-        section: Section = import_module(f"tests.bench.{PARTS[part]}").measure(size)
+        section: Section = import_module(f"tests.bench.{MODULES[part]}").measure(size)
     except Exception as error:
         traceback.print_exc()
         words = f"{type(error).__name__}: {error}".splitlines()[0].replace("|", "/")
@@ -54,9 +57,9 @@ def run(parts: Sequence[str], size: Size, results: Path = RESULTS) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("size", type=Size, choices=list(Size))
-    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(MODULES))
     given = parser.parse_args()
-    if unknown := set(given.parts) - PARTS.keys():
+    if unknown := set(given.parts) - MODULES.keys():
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     raise SystemExit(0 if run(given.parts, given.size) else 1)
 
