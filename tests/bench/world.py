@@ -8,7 +8,7 @@ from tests.sandbox import Sandbox
 FIRST, CHANGED = "first import", "everybody changed"
 ONE_CALL = {"SYNC_NOTES_TAG": "whose notes are carried"}
 """Nobody carries the tag: no notes are read, which takes a call for each contact."""
-BETWEEN_RUNS = ("activities", "changes", "optouts", "feedback")
+BETWEEN_RUNS = ("activities", "changes", "optouts", "feedback", "report")
 DAY_SECONDS = 86_400.0
 
 
