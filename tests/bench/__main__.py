@@ -24,7 +24,7 @@ PARTS = {
 }
 """Name to the module with its `measure`."""
 MORE = {"pools": "pools", "rivals": "rivals.__main__"}
-"""Measured only where they are named: what we are compared with, not what we promise."""
+"""Only where they are named: what we are compared with, not what we promise."""
 MODULES = PARTS | MORE
 
 

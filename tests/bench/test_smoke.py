@@ -59,7 +59,7 @@ def test_a_part_that_fails_says_so_and_loses_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = tmp_path / "RESULTS.md"
-    monkeypatch.setitem(bench.PARTS, "flat", "no_such_module")
+    monkeypatch.setitem(bench.MODULES, "flat", "no_such_module")
     put(results, "first", "cost", Size.SMOKE, section("other part"))
 
     assert not bench.run(["flat"], Size.SMOKE, results)
