@@ -31,7 +31,7 @@ demo: $(VENV)/demo.stamp ## See it run here, on two local vendors (KEEP=1 stays 
 
 test: check ## Run every check and every test, as CI does
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --fail-under=95 --include='$(HEART)'

@@ -72,10 +72,11 @@ def test_a_worker_that_is_killed_in_mid_run_loses_no_contact(
 
 
 def test_while_another_worker_lives_the_killed_one_is_missed_as_well(
-    in_mid_run: tuple[Installation, Run], workers: list[Process]
+    started: tuple[Installation, list[Process]],
 ) -> None:
-    running, run = in_mid_run
+    running, workers = started
     with second_worker(running):
+        run = begin_run(running)
         workers[-1].kill()
         lost = never_expire(running)
         running.until(running.has_finished, "the other has finished the run")
@@ -90,10 +91,11 @@ def test_while_another_worker_lives_the_killed_one_is_missed_as_well(
 
 
 def test_nobody_takes_from_a_leaving_worker_what_it_finishes(
-    in_mid_run: tuple[Installation, Run],
+    started: tuple[Installation, list[Process]],
 ) -> None:
-    running, _ = in_mid_run
+    running, _ = started
     with second_worker(running) as leaving:
+        begin_run(running)
         running.until(lambda: leaving.log.count("succeeded") > 5, "it works")
         running.sandbox.add_fault("slow", vendor="mailjet", seconds=3.0)
         running.let_beat_tick()
@@ -122,6 +124,6 @@ def test_a_worker_that_is_told_to_end_finishes_what_it_holds(
     workers.append(running.processes.worker("--loglevel", "info"))
     assert status == 0
     assert slots == 0
-    assert backlog.bulk > 0
+    assert backlog.waiting > 0
     running.until(running.has_finished, "the next worker has finished the run")
     assert_everybody_is_there_once(running)
