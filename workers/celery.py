@@ -13,8 +13,10 @@ from pipeline.errors import ConfigError
 from pipeline.permit import Lane
 from workers.schedule import beat_schedule
 
-SLOTS = 16
-"""Threads of a worker: as fast as 16 processes, in a fourteenth of the memory."""
+SLOTS_LEAST, SLOTS_MOST = 16, 64
+"""Threads of a worker: as fast as 16 processes, in a fourteenth of the memory. One for
+each connection, because most of a contact's time is waiting for its connection's turn
+at the vendors."""
 
 
 @cache
@@ -74,7 +76,7 @@ app.conf.update(
     },
     # Threads cannot be stopped in mid-task: every request has a total deadline instead.
     worker_pool="threads",
-    worker_concurrency=SLOTS,
+    worker_concurrency=max(SLOTS_LEAST, min(len(settings().connections), SLOTS_MOST)),
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
     worker_send_task_events=True,

@@ -34,7 +34,7 @@ GOALS = {FIRST: 3.0, CHANGED: 1.5}
 EXTENTS = {
     Size.SMOKE: (100, 1),
     Size.QUICK: (1_000, 2),
-    Size.STANDARD: (4_000, 3),
+    Size.STANDARD: (2_000, 3),
     Size.FULL: (10_000, 3),
 }
 """Contacts and rounds."""

@@ -78,13 +78,15 @@ def measure(size: Size) -> Section:
     return Section(
         title="Fairness",
         about=(
-            f"One worker, {SLOTS} slots. First {plan.connections} connections that "
-            f"have work all the time, one with {plan.largest:,} contacts, the others "
-            f"with {plan.others:,} each: contacts settled by the least and the most "
-            f"served one in windows of {plan.window_seconds:.0f} s (goal: {GOAL}, or "
-            "its own quota). Then a few of which one is sick: calls a second of all "
-            f"others together, in {plan.phase_seconds:.0f} s with it and in as long "
-            f"before and after, while it has nothing to do (goal: {SICK_GOAL})."
+            f"One worker. First {plan.connections} connections that have work all the "
+            f"time, one with {plan.largest:,} contacts, the others with "
+            f"{plan.others:,} each: contacts settled by the least and the most served "
+            f"one in windows of {plan.window_seconds:.0f} s (goal: {GOAL}, or its own "
+            f"quota); where slots bind with {SLOTS} of them, where quotas do with as "
+            "many as the worker has by itself. Then a few of which one is sick, with "
+            f"{SLOTS} slots: calls a second of all others together, in "
+            f"{plan.phase_seconds:.0f} s with it and in half as long before and after, "
+            f"while it has nothing to do (goal: {SICK_GOAL})."
         ),
         head=HEAD,
         rows=tuple(rows),
@@ -102,7 +104,7 @@ def even(plan: Plan) -> list[tuple[str, ...]]:
         for number, kit in enumerate(running.pipeline.kits.values()):
             find_contacts(kit, FIRST_CONTACTS if number == 0 else None)
         slow_down(running, LATENCY_MS)
-        processes = start(running)
+        processes = start(running, "-c", str(SLOTS))
         slots = [*windows(running, plan.window_seconds, plan.windows, None)]
         stop(processes)
         rows = [_row(f"{SLOTS} slots bind", at, each) for at, each in enumerate(slots)]
@@ -144,9 +146,9 @@ def slow_down(running: Installation, latency_ms: int) -> None:
         running.sandbox.location(number).settings(latency_ms=latency_ms)
 
 
-def start(running: Installation) -> list[Process]:
+def start(running: Installation, *options: str) -> list[Process]:
     """A worker and Beat; returns when contacts are being settled."""
-    worker = running.processes.worker("-c", str(SLOTS))
+    worker = running.processes.worker(*options)
     beat = running.processes.beat()
     before = sum(read(running).settled.values())
     running.until(
@@ -186,7 +188,7 @@ def costs(plan: Plan, connections: int) -> list[Cost]:
         for kit in well:
             find_contacts(kit)
         slow_down(running, SICK_LATENCY_MS)
-        processes = start(running)
+        processes = start(running, "-c", str(SLOTS))
         found = [*cost_of(running, SICKNESSES, plan.phase_seconds)]
         stop(processes)
     return found

@@ -43,7 +43,7 @@ class Extent:
 EXTENTS = {
     Size.SMOKE: Extent(400, 3, {"100/1": 2}, beside_others=False),
     Size.QUICK: Extent(2_000, 5, {"100/1": 10}),
-    Size.STANDARD: Extent(4_000, 9, {"100/1": 20, "100/10": 6}),
+    Size.STANDARD: Extent(4_000, 9, {"100/1": 20}),
     Size.FULL: Extent(8_000, 15, {"100/1": 60, "100/10": 12}),
 }
 

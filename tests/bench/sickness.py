@@ -54,12 +54,12 @@ def cost_of(
 ) -> Iterator[Cost]:
     """Well, sick, well, sick otherwise, well; the first connection is the sick one."""
     connections = len(running.pipeline.kits)
-    before = throughput(running, seconds)
+    before = throughput(running, seconds / 2)
     for sickness in sicknesses:
         fall_ill(running, sickness)
         during = throughput(running, seconds)
         recover(running)
-        after = throughput(running, seconds)
+        after = throughput(running, seconds / 2)
         yield Cost(sickness, connections, seconds, before, during, after)
         before = after
 

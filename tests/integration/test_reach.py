@@ -124,7 +124,9 @@ def test_while_a_vendor_is_down_each_look_calls_it_once(driver, people, vendor):
 
 
 @pytest.mark.parametrize("variable", ["GHL_BASE_URL", "MAILJET_BASE_URL"])
-@pytest.mark.parametrize("url", [CLOSED, NO_SUCH_HOST])
+@pytest.mark.parametrize(
+    "url", [CLOSED, NO_SUCH_HOST], ids=["nobody listens", "no such host"]
+)
 def test_a_vendor_that_cannot_be_reached_is_one_that_is_down(
     driver, build_driver, people, variable, url
 ):

@@ -100,7 +100,7 @@ def test_any_other_bytes_are_not(body: bytes) -> None:
         " ",
         "N/A==",
         "no base64!",
-        signed()[:-4],
+        pytest.param(signed()[:-4], id="cut short"),
         "A" * 88,
         "é" * 20,
         "\ud800",
@@ -166,6 +166,7 @@ def test_the_documented_keys_are_there_without_a_setting(legacy: str | None) -> 
         "".join(PEM.splitlines()[1:-1]),
         "\n".join(PEM.splitlines()[1:-1]),
     ],
+    ids=["PEM", "in one line", "in white space", "its inside", "its inside in lines"],
 )
 def test_a_key_may_be_written_as_pem_or_as_what_is_inside_it(written: str) -> None:
     assert verify(BODY, {NEW: signed()}, WebhookKeys.load(written))
