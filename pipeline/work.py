@@ -75,7 +75,7 @@ def run_lease(kit: Kit, ghl_id: str, token: int, owner: str = "") -> str:
 
 def _sync(kit: Kit, permit: Permit, opened: Opened) -> str:
     lease, memory = opened.lease, kit.memory(opened)
-    record = kit.record()
+    record = opened.setup
     if record is None:
         kit.ledger.give_back(lease, NOT_SET_UP_SECONDS)
         return "not set up"

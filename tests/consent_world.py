@@ -198,9 +198,10 @@ class WorldMemory(TinyMemory):
     def evidence(self, address: bytes) -> Evidence:
         return self.found(address)
 
-    def begin(self, *addresses: bytes) -> None:
+    def begin(self, *addresses: bytes) -> Evidence:
         """Nobody else is there. From now on what is read is too late to be known."""
         self.begun()
+        return self.found(addresses[0])
 
     def holds_back(self) -> bool:
         return self.is_mass

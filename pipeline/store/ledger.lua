@@ -13,7 +13,7 @@ local SNAPSHOTS, ADDRESSES, SEEN = key('snapshots'), key('addresses'), key('seen
 local HEALTH, SUSPECTS, FENCE = key('health'), key('suspects'), key('fence')
 local TOUCHED, CROSSINGS = key('touched'), key('crossings')
 local SWEPT = { t = key('swept:tasks'), a = key('swept:meetings') }
-local SAID, ROW = key('consent'), key('row:')
+local SAID, ROW, SETUP = key('consent'), key('row:'), key('setup')
 local RESTS, BULK_RESTS = key('rests'), key('rests:bulk')
 
 local WAITING = { bulk = BULK, live = LIVE, consent = CONSENT }

@@ -11,11 +11,14 @@ from typing import cast
 from pipeline.errors import ConnectionPaused, LeaseLost
 from pipeline.permit import Lane, Lease
 from pipeline.store.consents import pack_record
+from pipeline.store.evidence import unpack_evidence
 from pipeline.store.records import RESTING, Backlog, Opened
 from pipeline.store.run_ledger import RunLedger, in_ms
+from pipeline.store.setup import setup_record
 from pipeline.store.snapshots import pack_snapshot, updated_ms
 from pipeline.sync.consent import NOTHING, Record
 from pipeline.sync.contact import Contact
+from pipeline.sync.ports import Evidence
 from pipeline.sync.snapshot import Snapshot
 
 LEASE_SECONDS = 30.0
@@ -97,13 +100,30 @@ class Ledger(RunLedger):
             raise LeaseLost(ghl_id)
         if opened == [b"paused"]:
             raise ConnectionPaused(ghl_id)
-        lane, row, snapshot, seen, unsettled, attempts, *around = opened
-        lease = Lease(self._connection, ghl_id, token, Lane(lane.decode()))
-        begun = bool(unsettled), int(attempts)
-        return Opened(lease, row, snapshot, seen, *begun, *around)
+        lane, row, snapshot, seen, unsettled, attempts = opened[:6]
+        touched, tasks, meetings, setup = opened[6:]
+        return Opened(
+            Lease(self._connection, ghl_id, token, Lane(lane.decode())),
+            row,
+            snapshot,
+            seen,
+            bool(unsettled),
+            int(attempts),
+            touched,
+            tasks,
+            meetings,
+            setup_record(dict(zip(setup[::2], setup[1::2], strict=True))),
+        )
 
-    def begin(self, lease: Lease, addresses: Iterable[bytes]) -> None:
+    def evidence(self, ghl_id: str, address: bytes) -> Evidence:
+        """What was said about a contact and an address; it may be empty."""
+        return unpack_evidence(self._call("evidence", ghl_id, address))
+
+    def begin(self, lease: Lease, addresses: Iterable[bytes]) -> Evidence:
         """Mark as being written, before the first vendor write.
+
+        Returns:
+            what was said about the first address, from then on.
 
         Raises:
             AddressHeld: another contact with one of the addresses is being written.
@@ -112,8 +132,9 @@ class Ledger(RunLedger):
         answer = self._call("begin", lease.ghl_id, lease.token, b"".join(addresses))
         if answer == b"held":
             raise AddressHeld(lease.ghl_id)
-        if answer != b"ok":
+        if answer == b"stale":
             raise LeaseLost(lease.ghl_id)
+        return unpack_evidence(answer)
 
     def settle(
         self,

@@ -94,10 +94,12 @@ function command.open(id, token, milliseconds, owner)
     redis.call('HGET', SEEN, id) or '',
     redis.call('HEXISTS', WRITING, id),
     tonumber(redis.call('HGET', ATTEMPTS, id) or 0),
-    redis.call('HGET', TOUCHED, id) or '', swept('t', id), swept('a', id) }
+    redis.call('HGET', TOUCHED, id) or '', swept('t', id), swept('a', id),
+    redis.call('HGETALL', SETUP) }
 end
 
--- begin ID TOKEN ADDRESSES : mark as being written; 'held', 'stale' or 'ok'.
+-- begin ID TOKEN ADDRESSES : mark as being written; 'held', 'stale', or from then on
+-- what was said about the first address.
 function command.begin(id, token, packed)
   if not holds(id, token) then return 'stale' end
   local held = false
@@ -108,5 +110,5 @@ function command.begin(id, token, packed)
   if held then return 'held' end
   each_address(packed, function(address) redis.call('HSET', HELD, address, id) end)
   redis.call('HSET', WRITING, id, packed)
-  return 'ok'
+  return evidence(id, string.sub(packed, 1, 8))
 end

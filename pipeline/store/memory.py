@@ -7,21 +7,17 @@ from redis import Redis
 from pipeline.errors import ReadOnly
 from pipeline.permit import Lane
 from pipeline.store.activities import Item, Kind, unpack_items
-from pipeline.store.consents import unpack_record, unpack_told
 from pipeline.store.engagement import EngagementStore
 from pipeline.store.feed import FeedStore
 from pipeline.store.ledger import Ledger
 from pipeline.store.optouts import OptOuts
 from pipeline.store.records import Opened
 from pipeline.store.snapshots import unpack_row, unpack_side, unpack_snapshot
-from pipeline.store.state import connection_key
 from pipeline.sync.activity import Activities, Appointment, Carried, HistoryEntry, Task
 from pipeline.sync.around import INCOMING
 from pipeline.sync.campaigns import Campaign
-from pipeline.sync.consent import Record
 from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.ports import Evidence
-from pipeline.sync.snapshot import Snapshot
 
 
 class LeasedMemory:
@@ -36,7 +32,6 @@ class LeasedMemory:
         *,
         read_only: bool,
     ) -> None:
-        self._redis = redis
         self._ledger = ledger
         self._optouts = OptOuts(redis, opened.lease.connection)
         self._engagement = EngagementStore(redis, opened.lease.connection)
@@ -66,58 +61,8 @@ class LeasedMemory:
             appointments=cast("tuple[Appointment, ...] | None", meetings),
         )
 
-    def _key(self, name: str) -> str:
-        return connection_key(self._lease.connection, name)
-
     def evidence(self, address: bytes) -> Evidence:
-        """One round trip, and one more where contacts share the address."""
-        ghl_id = self._lease.ghl_id
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.exists(self._key("optouts:ghl"))
-        pipe.sismember(self._key("optouts:ghl"), ghl_id)
-        pipe.sismember(self._key("optouts:ghl:addresses"), cast("str", address))
-        pipe.sismember(self._key("optouts:mailjet"), cast("str", address))
-        pipe.hget(self._key("addresses"), address)
-        pipe.hget(self._key("consent"), ghl_id)
-        pipe.hmget(self._key("told"), [cast("str", address), ghl_id])
-        pipe.hget(self._key("alive"), cast("str", address))
-        complete, in_ghl, address_in_ghl, in_mailjet, ids, own, told, alive = (
-            pipe.execute()
-        )
-        sharers, records = self._sharers(ids) if address else ({}, {})
-        return Evidence(
-            in_ghl_set=bool(in_ghl) if complete else None,
-            # The sets have an empty address of their own: that they were read.
-            address_in_ghl_set=bool(address and address_in_ghl),
-            in_mailjet_set=bool(address and in_mailjet),
-            sharers=sharers,
-            records=records,
-            own=unpack_record(own),
-            told=unpack_told(told[0], alive),
-            told_of_contact=unpack_told(told[1], None).record,
-        )
-
-    def _sharers(
-        self, ids: bytes | None
-    ) -> tuple[dict[str, Snapshot], dict[str, Record]]:
-        """The other contacts with an address, and what they said."""
-        others = [i for i in (ids or b"").split(b",") if i]
-        others = [i for i in others if i.decode() != self._lease.ghl_id]
-        if not others:
-            return {}, {}
-        packed = self._redis.hmget(self._key("snapshots"), others)
-        said = self._redis.hmget(self._key("consent"), others)
-        sharers = {
-            id_.decode(): snapshot
-            for id_, stored in zip(others, cast("list[bytes]", packed), strict=True)
-            if (snapshot := unpack_snapshot(stored)) is not None
-        }
-        records = {
-            id_.decode(): unpack_record(stored)
-            for id_, stored in zip(others, cast("list[bytes]", said), strict=True)
-            if stored
-        }
-        return sharers, records
+        return self._ledger.evidence(self._lease.ghl_id, address)
 
     def holds_back(self) -> bool:
         """Whether there are so many new opt-outs in GHL that somebody has to look."""
@@ -129,7 +74,7 @@ class LeasedMemory:
     def campaigns(self, address: bytes) -> dict[int, Campaign]:
         return self._engagement.campaigns(address)
 
-    def begin(self, *addresses: bytes) -> None:
+    def begin(self, *addresses: bytes) -> Evidence:
         """Mark the contact as being written and lease its addresses.
 
         Raises:
@@ -137,7 +82,7 @@ class LeasedMemory:
         """
         if self._read_only:
             raise ReadOnly
-        self._ledger.begin(self._lease, addresses)
+        return self._ledger.begin(self._lease, addresses)
 
 
 def _rows(kind: Kind, stored: bytes, *, is_known: bool) -> tuple[Item, ...] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.permit import Lease
+from pipeline.store.setup import SetupRecord
 
 RESTING = "resting"
 """State of a nightly run outside its hours."""
@@ -21,6 +22,9 @@ class Opened:
             number that tells this pointing from later ones.
         swept_tasks, swept_meetings: rows that a sweep found different; empty where
             they are as they were carried, `-` where there was no sweep.
+        setup: None before the first setup. Read with the lease, for each piece of work
+            anew: under the key of a state that was lost meanwhile nobody's opt-out
+            would be found.
     """
 
     lease: Lease
@@ -32,6 +36,7 @@ class Opened:
     touched: bytes = b""
     swept_tasks: bytes = b"-"
     swept_meetings: bytes = b"-"
+    setup: SetupRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,13 @@ from pipeline.store.state import connection_key, connection_prefix
 from pipeline.sync.contact import Contact
 
 ROW_SECONDS = 600
-SCRIPTS = ("ledger", "ledger_runs", "ledger_leases", "ledger_ends")
+SCRIPTS = (
+    "ledger",
+    "ledger_runs",
+    "ledger_evidence",
+    "ledger_leases",
+    "ledger_ends",
+)
 
 
 class RunLedger:

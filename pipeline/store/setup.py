@@ -1,6 +1,7 @@
 """What `setup` found and made: the right of a connection to write at all."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -37,6 +38,24 @@ class SetupRecord:
     backfill: bool = False
 
 
+def setup_record(fields: Mapping[bytes, bytes]) -> SetupRecord | None:
+    """The record as its hash holds it; None before the first successful setup."""
+    if b"done_ms" not in fields:
+        return None
+    return SetupRecord(
+        key=fields[b"key"],
+        list_id=int(fields[b"list_id"]),
+        location_name=fields[b"location_name"].decode(),
+        timezone=fields[b"timezone"].decode(),
+        optout_filter=fields[b"optout_filter"] == b"1",
+        done_ms=int(fields[b"done_ms"]),
+        task_search=fields.get(b"task_search") == b"1",
+        calendars=fields.get(b"calendars") == b"1",
+        historic=frozenset(fields.get(b"historic", b"").decode().split()),
+        backfill=fields.get(b"backfill") == b"1",
+    )
+
+
 class SetupStore:
     """Where the record and the watermark of one connection live."""
 
@@ -49,21 +68,8 @@ class SetupStore:
 
     def read(self) -> SetupRecord | None:
         """The record; None before the first successful setup."""
-        fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._key("setup")))
-        if b"done_ms" not in fields:
-            return None
-        return SetupRecord(
-            key=fields[b"key"],
-            list_id=int(fields[b"list_id"]),
-            location_name=fields[b"location_name"].decode(),
-            timezone=fields[b"timezone"].decode(),
-            optout_filter=fields[b"optout_filter"] == b"1",
-            done_ms=int(fields[b"done_ms"]),
-            task_search=fields.get(b"task_search") == b"1",
-            calendars=fields.get(b"calendars") == b"1",
-            historic=frozenset(fields.get(b"historic", b"").decode().split()),
-            backfill=fields.get(b"backfill") == b"1",
-        )
+        fields = self._redis.hgetall(self._key("setup"))
+        return setup_record(cast("dict[bytes, bytes]", fields))
 
     def fingerprint_key(self) -> bytes:
         """The key for fingerprints, made at the first call."""

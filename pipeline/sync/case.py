@@ -79,8 +79,7 @@ class Case:
         old = self.memory.snapshot
         if old is None or not old.mailjet_id or old.address in (b"", address):
             return None
-        self.memory.begin(*self.addresses(address))
-        evidence = self.memory.evidence(old.address)
+        evidence = self.memory.begin(*filter(None, (old.address, address)))
         return read_inheritance(self.mailjet, self.policy, old, evidence)
 
     def left_behind(self, address: bytes) -> frozenset[str]:

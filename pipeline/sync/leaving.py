@@ -44,8 +44,7 @@ def deleted(case: Case) -> Result:
     remembered = case.memory.snapshot
     if remembered is None or not remembered.mailjet_id:
         return Result(Outcome.DELETED, None)
-    case.memory.begin(remembered.address)
-    others = tuple(case.memory.evidence(remembered.address).sharers)
+    others = tuple(case.memory.begin(remembered.address).sharers)
     email = "" if others else _email(case, remembered.mailjet_id)
     if email and not (others := _others_in_ghl(case, email)):
         _unsubscribe(case, email, remembered.mailjet_id)

@@ -149,8 +149,11 @@ class Memory(Protocol):
     def campaigns(self, address: bytes) -> Mapping[int, Campaign]:
         """What the events of an address came to, by campaign."""
 
-    def begin(self, *addresses: bytes) -> None:
+    def begin(self, *addresses: bytes) -> Evidence:
         """Mark the contact as being written and lease its addresses.
+
+        Returns:
+            what is known of the first one, now that nobody else can change it.
 
         Raises:
             AddressHeld: another contact with one of them is being written.

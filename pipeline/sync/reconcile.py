@@ -167,8 +167,8 @@ class _Sync(Comparison):
         if confirm := self._confirmation(contact):
             actions = (*actions, confirm)
         if actions:
-            self.memory.begin(*self.addresses(address))
-            now = replace(self.memory.evidence(address), in_ghl_set=evidence.in_ghl_set)
+            now = self.memory.begin(*self.addresses(address))
+            now = replace(now, in_ghl_set=evidence.in_ghl_set)
             if now != evidence:
                 # Somebody with this address was settled since we looked.
                 return self._with_address(contact, email, now, found)

@@ -78,8 +78,7 @@ def respond(case: Case, snapshot: Snapshot) -> Response:
     if not is_due:
         # The letter keeps a contact waiting whose worker died while it made something.
         return Response(again=EVENT)
-    memory.begin(*case.addresses(address))
-    sharers = memory.evidence(address).sharers
+    sharers = memory.begin(*case.addresses(address)).sharers
     if has_older(case.contact_id, snapshot.added_ms, sharers):
         return Response()
     return _Answer(case, address, memory.interactions(address)).run()

@@ -85,8 +85,9 @@ class Heard:
     def evidence(self, address: bytes) -> Evidence:
         return Evidence(sharers=self.sharers)
 
-    def begin(self, *addresses: bytes) -> None:
+    def begin(self, *addresses: bytes) -> Evidence:
         self.begun.append(addresses)
+        return self.evidence(addresses[0])
 
 
 class Ghl(TinyGhl):
