@@ -9,6 +9,7 @@ anyway (mailjet/api-documentation#20, read 2026-11), and each must exist before 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 from pipeline.sync import blocking
@@ -62,26 +63,18 @@ class FieldMap:
     @property
     def properties(self) -> dict[str, str]:
         """Every Mailjet property that a sync writes, with its Mailjet datatype."""
-        return {
-            **dict.fromkeys(TEXTS, "str"),
-            **{
-                name: datatype
-                for name, datatype in DATATYPES.items()
-                if name != LAST_NOTE or self.note_excerpt
-            },
-        }
+        return _properties(note_excerpt=self.note_excerpt)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What a snapshot remembers, in order; `list:ID` is membership of a list."""
-        lists = sorted(set(self.tag_lists.values()))
-        return (NAME, *self.properties, *(f"list:{list_id}" for list_id in lists))
+        lists = frozenset(self.tag_lists.values())
+        return _columns(lists, note_excerpt=self.note_excerpt)
 
     @property
     def digest(self) -> bytes:
         """4 bytes that change with the columns; a snapshot of others is no base."""
-        text = "\n".join((f"main:{self.list_id}", *self.columns))
-        return blake2b(text.encode(), digest_size=4).digest()
+        return _digest(self.list_id, self.columns)
 
     def desired(self, contact: Contact, status: str) -> dict[str, str]:
         """What Mailjet should hold, by column; unknown columns are absent."""
@@ -105,6 +98,23 @@ class FieldMap:
             for list_id in set(self.tag_lists.values()):
                 wanted[f"list:{list_id}"] = "1" if list_id in member_of else "0"
         return wanted
+
+
+def _properties(*, note_excerpt: bool) -> dict[str, str]:
+    around = {k: v for k, v in DATATYPES.items() if k != LAST_NOTE or note_excerpt}
+    return {**dict.fromkeys(TEXTS, "str"), **around}
+
+
+@lru_cache
+def _columns(lists: frozenset[int], *, note_excerpt: bool) -> tuple[str, ...]:
+    members = (f"list:{list_id}" for list_id in sorted(lists))
+    return (NAME, *_properties(note_excerpt=note_excerpt), *members)
+
+
+@lru_cache
+def _digest(list_id: int, columns: tuple[str, ...]) -> bytes:
+    text = "\n".join((f"main:{list_id}", *columns))
+    return blake2b(text.encode(), digest_size=4).digest()
 
 
 def full_name(contact: Contact) -> str | None:

@@ -7,6 +7,7 @@ strings), and comparing each side with its own fingerprint is what keeps an echo
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 
 from pipeline.sync.activity import Carried
@@ -26,9 +27,7 @@ class Fingerprint:
 
     def of(self, column: str, value: object) -> int:
         """1 to 2**32-1; equal values of one column give equal numbers."""
-        text = f"{column}\n{canonical(column, value)}".encode()
-        digest = blake2b(text, key=self.key, digest_size=4).digest()
-        return int.from_bytes(digest, "big") or 1
+        return _fingerprint(self.key, column, "" if value is None else str(value))
 
     def address(self, email: str) -> bytes:
         """8 bytes that stand for a normalised address."""
@@ -95,6 +94,14 @@ class Snapshot:
 def bare_snapshot(mailjet_id: int) -> Snapshot:
     """A contact of which we know its ContactID in Mailjet, and not its address."""
     return Snapshot(digest=bytes(4), ghl=(), mailjet=(), mailjet_id=mailjet_id)
+
+
+@lru_cache(maxsize=1024)
+def _fingerprint(key: bytes, column: str, text: str) -> int:
+    """Asked for many times in one sync: of what is wanted, written and answered."""
+    canon = f"{column}\n{canonical(column, text)}".encode()
+    digest = blake2b(canon, key=key, digest_size=4).digest()
+    return int.from_bytes(digest, "big") or 1
 
 
 def _subscriber_value(column: str, subscriber: Subscriber) -> object | None:
