@@ -4,7 +4,6 @@ Nothing here repeats a request, follows a redirect or keeps a cookie: every requ
 the wire has its own token, and `pipeline/retry.py` alone decides what follows.
 """
 
-import copy
 import json
 import time
 from base64 import b64encode
@@ -83,7 +82,7 @@ class ApiSession:
     ) -> None:
         self.vendor = vendor
         self.permit = permit
-        self._base_url = base_url.rstrip("/")
+        self._base_url = _prepared(base_url)
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
@@ -106,8 +105,8 @@ class ApiSession:
 
     def under(self, permit: Permit) -> "ApiSession":
         """The same session on behalf of `permit`; shares connections and budget."""
-        other = copy.copy(self)
-        other.permit = permit
+        other = object.__new__(type(self))
+        other.__dict__ = {**self.__dict__, "permit": permit}
         return other
 
     def send(
@@ -185,12 +184,16 @@ class ApiSession:
     def _prepare(
         self, method: str, url: str, own: Mapping[str, str], payload: object
     ) -> Any:
-        headers, body = {**self._headers, **own}, None
+        """What `PreparedRequest.prepare` would make of it: URL and headers of the
+        session were prepared with it, and what is added here is sound."""
+        request: Any = requests.PreparedRequest()
+        request.method, request.url = method, url
+        request.headers = {**self._headers, **own}
         if payload is not None:
-            headers = {**headers, "Content-Type": "application/json"}
-            body = json.dumps(payload, separators=(",", ":")).encode()
-        request = requests.PreparedRequest()
-        request.prepare(method=method, url=url, headers=headers, data=body)
+            request.body = json.dumps(payload, separators=(",", ":")).encode()
+            request.headers["Content-Type"] = "application/json"
+        if method != "GET":
+            request.headers["Content-Length"] = str(len(request.body or b""))
         return request
 
     def _open(
@@ -227,6 +230,13 @@ class ApiSession:
         data = classify(self.vendor, label, status, headers, body, writes=writes)
         self.permit.answered.add(self.vendor)
         return Answer(self.vendor, label, status, data, headers)
+
+
+def _prepared(base_url: str) -> str:
+    """The address as it is sent, such as a host's name without letters beyond ASCII."""
+    request = requests.PreparedRequest()
+    request.prepare_url(base_url, None)
+    return str(request.url).rstrip("/")
 
 
 def _must_be_sendable(vendor: str, headers: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 # urllib3 logs paths at DEBUG and, for odd headers, at WARNING; Mailjet's may hold an
@@ -40,11 +41,41 @@ def connections() -> requests.Session:
 class TimedAdapter(HTTPAdapter):
     """requests' adapter over connections that limit the whole answer."""
 
-    def get_connection_with_tls_context(self, *args: Any, **kw: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **kw)
-        # SOCKS pools bring a class of their own, which must stay.
-        pool.ConnectionCls = _TIMED.get(pool.ConnectionCls, pool.ConnectionCls)
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self._pools: dict[object, Any] = {}
+
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: Any,
+        proxies: Mapping[str, str] | None = None,
+        cert: Any = None,
+    ) -> Any:
+        """The pool for an origin; requests works out which one at each call."""
+        origin = str(request.url).split("/", 3)[:3]
+        key = (*origin, verify, cert, *(proxies or {}).items())
+        pool: Any = self._pools.get(key)
+        # One of many may have been closed to make room.
+        if pool is None or pool.pool is None:
+            pool = super().get_connection_with_tls_context(
+                request, verify, proxies=dict(proxies or {}), cert=cert
+            )
+            # SOCKS pools bring a class of their own, which must stay.
+            pool.ConnectionCls = _TIMED.get(pool.ConnectionCls, pool.ConnectionCls)
+            self._pools[key] = pool
         return pool
+
+    def build_response(
+        self, req: requests.PreparedRequest, resp: Any
+    ) -> requests.Response:
+        """Status, headers and body; of the rest, such as cookies, nothing is kept."""
+        response = requests.Response()
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw = resp
+        response.request = req
+        return response
 
 
 class _TimedStream(io.RawIOBase):
