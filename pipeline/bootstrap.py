@@ -19,6 +19,7 @@ from pipeline.permit import Lane, Permit
 from pipeline.session import ApiSession
 from pipeline.store.activities import ActivityStore
 from pipeline.store.bucket import Bucket
+from pipeline.store.client import StateClient
 from pipeline.store.consents import Consents
 from pipeline.store.engagement import EngagementStore
 from pipeline.store.feed import FeedStore
@@ -171,7 +172,7 @@ def build(
         redis_retries: how often a Redis command is repeated; all scripts bear that.
         redis_seconds: how long each try waits for an answer.
     """
-    redis = Redis.from_url(
+    redis = StateClient.from_url(
         settings.state_redis_url,
         socket_timeout=redis_seconds,
         socket_connect_timeout=redis_seconds,
