@@ -66,6 +66,13 @@ class TimedAdapter(HTTPAdapter):
             self._pools[key] = pool
         return pool
 
+    def request_url(
+        self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None
+    ) -> str:
+        if proxies:
+            return super().request_url(request, dict(proxies))
+        return "/" + str(request.url).split("/", 3)[3]
+
     def build_response(
         self, req: requests.PreparedRequest, resp: Any
     ) -> requests.Response:

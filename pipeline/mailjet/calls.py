@@ -40,7 +40,7 @@ class Calls:
             f"/v3/REST/{resource}",
             query={"Limit": LIMIT, "Offset": offset, **query},
         )
-        rows = answer.load(schemas.ENVELOPE, reach=Reach.CALL)
+        rows = _rows(answer, reach=Reach.CALL)
         records, bad_rows = schemas.load_rows(schema, rows, id_key)
         # `Total` counts the page only: a listing ends with a page that is not full.
         following = offset + len(rows) if len(rows) >= LIMIT else None
@@ -82,11 +82,25 @@ class Calls:
 
 def records_of(answer: Answer, schema: Schema) -> list[Any]:
     """All records of an answer."""
-    rows = answer.load(schemas.ENVELOPE)
+    rows = _rows(answer)
     return [replace(answer, data=row).load(schema) for row in rows]
 
 
 def only(answer: Answer, schema: Schema) -> Any:
     """The one record of an answer."""
-    rows = answer.load(schemas.ENVELOPE)
+    rows = _rows(answer)
     return replace(answer, data=rows[0] if rows else None).load(schema)
+
+
+def _rows(answer: Answer, *, reach: Reach | None = None) -> list[object]:
+    """The rows in `{"Count", "Data", "Total"}`; the counts are of the page: useless.
+
+    The actions on contacts answer with a bare list in Mailjet's guides and with the
+    envelope elsewhere: both are read.
+    """
+    data = answer.data
+    rows = data.get("Data") if isinstance(data, dict) else data
+    if isinstance(rows, list):
+        return rows
+    detail = "not as documented: Data"
+    raise BadPayload("mailjet", answer.route, answer.status, detail, reach=reach)

@@ -8,7 +8,7 @@ of contacts on purpose: counters and dates of activity. Events are in `statistic
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, pre_load
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 
 from pipeline.answer import Rows
 from pipeline.mailjet.fields import Time
@@ -52,25 +52,6 @@ class PropertyPairs(fields.Field[Mapping[str, object]]):
 class AnswerSchema(Schema):
     class Meta:
         unknown = EXCLUDE
-
-
-class EnvelopeSchema(AnswerSchema):
-    """`{"Count", "Data", "Total"}`; the counts are of the page, and useless.
-
-    The actions on contacts answer with a bare list in Mailjet's guides and with the
-    envelope elsewhere: both are read.
-    """
-
-    rows = Rows(data_key="Data", required=True)
-
-    @pre_load
-    def _wrap(self, data: Any, **kw: Any) -> Any:
-        return {"Data": data} if isinstance(data, list) else data
-
-    @post_load
-    def _rows(self, data: dict[str, Any], **kw: Any) -> list[object]:
-        rows: list[object] = data["rows"]
-        return rows
 
 
 class CountSchema(AnswerSchema):
@@ -181,7 +162,6 @@ class UserSchema(AnswerSchema):
         return User(data["id"], data["warned_at"] or "")
 
 
-ENVELOPE = EnvelopeSchema()
 COUNT = CountSchema()
 CONTACT = ContactSchema()
 MANAGED_CONTACT = ManagedContactSchema()
