@@ -5,6 +5,7 @@ from functools import cache
 
 from celery import Celery
 from kombu import Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from pipeline.bootstrap import Pipeline, build
 from pipeline.config import Settings, from_env
@@ -40,6 +41,11 @@ def dispatcher() -> Dispatcher:
     return Dispatcher(pipeline())
 
 
+# Not as `broker_transport`: Flower knows the broker by its URL, which would then begin
+# with the name of a class.
+for scheme in ("redis", "rediss"):
+    TRANSPORT_ALIASES[scheme] = "workers.broker:Transport"
+
 app = Celery(
     "ghl-mailjet", include=["workers.tasks", "workers.signals", "workers.heap"]
 )
@@ -58,6 +64,8 @@ app.conf.update(
         "socket_keepalive": True,
         "health_check_interval": 25,
         "queue_order_strategy": "priority",
+        # Urgency is which queue: without this each has four, and all are asked for.
+        "priority_steps": [0],
     },
     accept_content=["json"],
     task_serializer="json",
