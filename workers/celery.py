@@ -12,6 +12,7 @@ from pipeline.config import Settings, from_env
 from pipeline.dispatch import Dispatcher
 from pipeline.errors import ConfigError
 from pipeline.permit import Lane
+from workers.events import EventsTogether
 from workers.schedule import beat_schedule
 
 SLOTS_LEAST, SLOTS_MOST = 16, 64
@@ -93,3 +94,4 @@ app.conf.update(
     beat_schedule=beat_schedule(settings()),
     beat_max_loop_interval=1,
 )
+app.steps["consumer"].add(EventsTogether)
