@@ -6,7 +6,6 @@ may be lost, because a lost ring is rung again: a lease expires, and Beat ticks.
 """
 
 import time
-from collections.abc import Iterable
 from functools import partial
 from uuid import uuid4
 
@@ -17,10 +16,11 @@ from pipeline import check, consent_report, inbox, runs, setup, work
 from pipeline.bootstrap import Kit
 from pipeline.discovery import Discovery
 from pipeline.errors import PipelineError
-from pipeline.permit import Lane, Lease
+from pipeline.permit import Lane
 from pipeline.retry import trouble
 from pipeline.store.dead_letters import worker_lost
 from workers.celery import app, dispatcher, pipeline
+from workers.messages import NAME, send
 from workers.schedule import ACTIVITIES_INTERVAL_SECONDS, REPORT_INTERVAL_SECONDS
 from workers.signals import heartbeat
 
@@ -29,7 +29,7 @@ TICK_SECONDS = 5
 """A tick's ring that nobody heard for so long was rung again."""
 
 
-@app.task(name="contact.sync")
+@app.task(name=NAME)
 def contact_sync(connection: str, ghl_id: str, lease: int) -> str:
     """Sync one leased contact, then send what follows on its connection.
 
@@ -39,7 +39,7 @@ def contact_sync(connection: str, ghl_id: str, lease: int) -> str:
     kit = pipeline().kit(connection)
     try:
         outcome = work.run_lease(kit, ghl_id, lease, heartbeat.owner)
-        _send(dispatcher().following(kit))
+        send(dispatcher().following(kit))
     except (RedisError, OperationalError) as error:
         return f"Redis is away ({type(error).__name__}): the lease will expire"
     return outcome
@@ -67,7 +67,7 @@ def dispatch_tick() -> int:
         _ring_discovery(kit)
     if pipeline().inbox.counts().due:
         event_apply.apply_async(expires=TICK_SECONDS)
-    return _send(dispatcher().idle())
+    return send(dispatcher().idle())
 
 
 @app.task(name="event.apply")
@@ -81,7 +81,7 @@ def event_apply() -> str:
     try:
         while count := inbox.apply_waiting(pipeline(), ENTRIES_AT_A_TIME):
             handled += count
-            _send(dispatcher().idle())
+            send(dispatcher().idle())
     except (RedisError, OperationalError) as error:
         return f"Redis is away ({type(error).__name__}): entries come back"
     return f"{handled} handled"
@@ -124,7 +124,7 @@ def discovery_changes(connection: str | None = None) -> str:
     kits = [pipeline().kit(connection)] if connection else _working("changes")
     found = sum(runs.discover(kit, Discovery.changes, Lane.LIVE) or 0 for kit in kits)
     if found:
-        _send(dispatcher().idle())
+        send(dispatcher().idle())
     return f"{found} changed"
 
 
@@ -144,7 +144,7 @@ def discovery_activities(connection: str | None = None) -> str:
     kits = [pipeline().kit(connection)] if connection else _working("activities")
     for kit in kits:
         runs.discover(kit, Discovery.activities, Lane.LIVE)
-    _send(dispatcher().idle())
+    send(dispatcher().idle())
     return f"{len(kits)} looked at"
 
 
@@ -154,7 +154,7 @@ def discovery_feedback(connection: str | None = None) -> str:
     kits = [pipeline().kit(connection)] if connection else _working("feedback")
     for kit in kits:
         runs.discover(kit, lambda discovery: discovery.polls.read(), Lane.LIVE)
-    _send(dispatcher().idle())
+    send(dispatcher().idle())
     return f"{len(kits)} read"
 
 
@@ -183,28 +183,13 @@ def resync_full(connection: str = "default", business_id: str | None = None) -> 
     return f"{'joined' if started.joined else 'started'} {started.run_id}"
 
 
-def _send(leases: Iterable[Lease]) -> int:
-    sent = 0
-    for lease in leases:
-        contact_sync.apply_async(
-            kwargs={
-                "connection": lease.connection,
-                "ghl_id": lease.ghl_id,
-                "lease": lease.token,
-            },
-            queue=lease.lane.value,
-        )
-        sent += 1
-    return sent
-
-
 def _discover(kit: Kit) -> str:
     """One page; a failure is the connection's, and Beat's tick rings again later."""
     owner = heartbeat.owner
     more = runs.discover(kit, lambda discovery: runs.step(kit, discovery, owner))
     if more:
         _ring_discovery(kit)
-    _send(dispatcher().following(kit))
+    send(dispatcher().following(kit))
     return "another page" if more else "no more"
 
 
