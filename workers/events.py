@@ -31,6 +31,7 @@ class EventsTogether(StartStopStep):
 
     def stop(self, parent: Any) -> None:
         """The loop has ended: what still runs tells its end by itself."""
-        events = parent.event_dispatcher
-        events.on_send_buffered = events.flush
-        events.flush()
+        # There is none where the first connection has failed.
+        if events := parent.event_dispatcher:
+            events.on_send_buffered = events.flush
+            events.flush()
