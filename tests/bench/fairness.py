@@ -64,7 +64,7 @@ class Plan:
 PLANS = {
     Size.SMOKE: Plan(20, 2_000, 150, 8, 1, 0, 0, ()),
     Size.QUICK: Plan(50, 5_000, 500, 20, 2, 1, 20, (3,)),
-    Size.STANDARD: Plan(50, 20_000, 1_200, 60, 2, 1, 120, (3,)),
+    Size.STANDARD: Plan(50, 20_000, 1_200, 60, 2, 1, 100, (3,)),
     Size.FULL: Plan(50, 100_000, 3_000, 60, 10, 3, 600, (3, 10)),
 }
 

@@ -49,7 +49,7 @@ class Plan:
 PLANS = {
     Size.SMOKE: Plan(200, 6, 15.0),
     Size.QUICK: Plan(400, 20, 80.0),
-    Size.STANDARD: Plan(1_000, 60, 240.0),
+    Size.STANDARD: Plan(1_000, 60, 200.0),
     Size.FULL: Plan(2_500, 180, 600.0),
 }
 
