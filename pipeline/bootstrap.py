@@ -172,7 +172,10 @@ def build(
         redis_retries: how often a Redis command is repeated; all scripts bear that.
         redis_seconds: how long each try waits for an answer.
     """
-    redis = StateClient.from_url(
+    # A connection that its server closed is found closed by using it, once. Whoever
+    # repeats nothing needs the pool, which looks first.
+    client = StateClient if redis_retries else Redis
+    redis = client.from_url(
         settings.state_redis_url,
         socket_timeout=redis_seconds,
         socket_connect_timeout=redis_seconds,
