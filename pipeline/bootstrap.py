@@ -196,7 +196,7 @@ def _kit(
         bucket_key("ghl", connection.ghl_location_id),
         connection.ghl_rate,
         daily=connection.ghl_daily,
-        reserve=connection.ghl_reserve,
+        reserve=connection.ghl_daily * connection.daily_reserve // 100,
         lease_keys=ledger.lease_keys,
         lease_seconds=LEASE_SECONDS,
     )

@@ -58,11 +58,6 @@ class Connection:
         """What the slower of the two vendors allows."""
         return min(self.ghl_rate.per_second, self.mailjet_rate.per_second)
 
-    @property
-    def ghl_reserve(self) -> int:
-        """How many of GHL's calls a day bulk work leaves to the other lanes."""
-        return self.ghl_daily * self.daily_reserve // 100
-
 
 @dataclass(frozen=True)
 class Settings:

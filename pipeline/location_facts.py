@@ -30,7 +30,8 @@ def read_budget(kit: Kit) -> Budget:
     """What both vendors allow now; no call."""
     connection = kit.connection
     ghl, mailjet = kit.ghl_bucket.state(), kit.mailjet_bucket.state()
-    left = connection.ghl_daily - ghl.used_today
+    daily = min(connection.ghl_daily, ghl.daily_limit or connection.ghl_daily)
+    left = daily - ghl.used_today
     if ghl.daily_remaining is not None:
         left = min(left, ghl.daily_remaining)
     return Budget(
@@ -39,8 +40,8 @@ def read_budget(kit: Kit) -> Budget:
             "mailjet": connection.mailjet_rate.per_second,
         },
         now={"ghl": ghl.calls_per_second, "mailjet": mailjet.calls_per_second},
-        ghl_daily=connection.ghl_daily,
-        ghl_left=max(0, left - connection.ghl_reserve),
+        ghl_daily=daily,
+        ghl_left=max(0, left - daily * connection.daily_reserve // 100),
         bulk_hours=kit.settings.bulk_hours,
     )
 

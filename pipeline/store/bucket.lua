@@ -7,12 +7,14 @@ local KEY = KEYS[1]
 local CONFIGURED_CALLS, CONFIGURED_WINDOW = tonumber(ARGV[1]), tonumber(ARGV[2])
 local DAILY, RESERVE = tonumber(ARGV[3]), tonumber(ARGV[4])
 local NONE = -1
-local PACKED = '<' .. string.rep('d', 23 + SLOTS)
+local FIELDS = 24
+local PACKED = '<' .. string.rep('d', FIELDS + SLOTS)
 
 -- The bucket as it is stored, in this order; a loop over names would take longer than all
 -- the rest of a script. What was never so is 0, and `daily` NONE.
 local function named(seen, next, frozen, live, bulk, max, window, level, grown, struck, hold,
-    held, deaf, others, others_until, day, used, daily, told, since, spent, width, newest, ...)
+    held, deaf, others, others_until, day, used, daily, limit, told, since, spent, width, newest,
+    ...)
   return {
     seen = seen,           -- when a script last ran
     next = next,           -- the next moment that nobody has reserved
@@ -26,7 +28,8 @@ local function named(seen, next, frozen, live, bulk, max, window, level, grown, 
     deaf = deaf,           -- until here a 429 belongs to the incident already counted
     others = others, others_until = others_until, -- calls of somebody else, stood back for
     day = day, used = used, -- a day, in days since 1970, and the tokens granted in it
-    daily = daily, told = told, -- what is left of the day, as the vendor said, and when
+    daily = daily, limit = limit, -- what is left of the day, and of how much, as the vendor
+    told = told,           -- said, and when
     since = since,         -- tokens granted after that
     spent = spent,         -- until here nothing is left, as the vendor said
     width = width, newest = newest, -- of the slots in which our own calls are counted:
@@ -37,7 +40,7 @@ end
 local function save(b)
   redis.call('HSET', KEY, 'state', struct.pack(PACKED, b.seen, b.next, b.frozen, b.live,
     b.bulk, b.max, b.window, b.level, b.grown, b.struck, b.hold, b.held, b.deaf, b.others,
-    b.others_until, b.day, b.used, b.daily, b.told, b.since, b.spent, b.width, b.newest,
+    b.others_until, b.day, b.used, b.daily, b.limit, b.told, b.since, b.spent, b.width, b.newest,
     unpack(b.slots, 1, SLOTS)))
 end
 
@@ -96,7 +99,7 @@ end
 
 local function new()
   local zeros = {}
-  for i = 1, 23 + SLOTS do zeros[i] = 0 end
+  for i = 1, FIELDS + SLOTS do zeros[i] = 0 end
   local b = named(unpack(zeros))
   b.live, b.bulk, b.grown, b.level, b.daily = now, now, now, 1, NONE
   count_as_of_now(b)

@@ -95,6 +95,7 @@ class BucketState:
         used_today: tokens granted on this UTC day.
         daily_remaining: what the vendor last said, less our calls since; None when it
             has not.
+        daily_limit: of how much; None when the vendor has not said.
         used_in_window: tokens of the last window, rounded up to whole sixteenths of it.
     """
 
@@ -102,6 +103,7 @@ class BucketState:
     frozen_until: float | None
     used_today: int
     daily_remaining: int | None
+    daily_limit: int | None
     used_in_window: int
 
 
@@ -260,12 +262,15 @@ class Bucket:
         Raises:
             redis.exceptions.RedisError: Redis did not answer.
         """
-        spacing, frozen, used, left, window = self._state(self._keys, self._limits)
+        spacing, frozen, used, left, limit, window = self._state(
+            self._keys, self._limits
+        )
         return BucketState(
             calls_per_second=1_000_000 / spacing,
             frozen_until=frozen / 1_000_000 if frozen else None,
             used_today=used,
             daily_remaining=left if left >= 0 else None,
+            daily_limit=limit or None,
             used_in_window=window,
         )
 

@@ -1,10 +1,11 @@
 -- Learn from an answer; what the vendor did not say is -1. Returns {freeze, explained}: how
 -- long nobody may call, and the lowest Remaining that calls we know of explain (-1: no limit
 -- was named). ARGV[5] HTTP status; ARGV[6] Max; ARGV[7] its window; ARGV[8] Remaining;
--- ARGV[9] Daily-Remaining; ARGV[10] Retry-After; windows and waits in microseconds.
+-- ARGV[9] Daily-Remaining; ARGV[10] Limit-Daily; ARGV[11] Retry-After; windows and waits in
+-- microseconds.
 local status, max, window = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local remaining, daily = tonumber(ARGV[8]), tonumber(ARGV[9])
-local retry_after = tonumber(ARGV[10])
+local daily_limit, retry_after = tonumber(ARGV[10]), tonumber(ARGV[11])
 local b = open(false)
 
 -- After one whole window nothing that was called before counts any more.
@@ -39,6 +40,8 @@ local function learn_daily()
   local grown = b.daily == NONE and 0 or daily - (b.daily - b.since)
   if grown > math.max(IN_FLIGHT, DAY_TURNS * DAILY) then b.used = 0 end
   b.daily, b.told, b.since = daily, now, 0
+  local at_least = daily + used_on(b, day_of(now))
+  b.limit = daily_limit > 0 and daily_limit or math.max(b.limit, at_least)
   b.spent = 0
   if daily > 0 then return end
   local wait = math.min(DAY - now % DAY, PROBE_DAILY)

@@ -34,7 +34,9 @@ local function day_is_spent(b, today)
   if DAILY > 0 and used_on(b, today) >= DAILY - keep then
     return (today + 1) * DAY - now
   end
-  if keep > 0 and b.daily ~= NONE and b.daily - b.since <= keep then
+  if keep == 0 or b.daily == NONE then return end
+  -- The vendor's day may be smaller than we are told: 10,000 calls of a trial account.
+  if b.daily - b.since <= math.min(keep, keep * b.limit / DAILY) then
     local again = b.told + PROBE_DAILY
     if now < again then return again - now end
     b.told = now -- one call will tell; until then nobody else asks

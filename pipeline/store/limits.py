@@ -57,7 +57,8 @@ class Limits:
     def for_script(self) -> list[int]:
         """Arguments of the learn script: windows in microseconds, -1 = not said."""
         window = -1 if self.window_ms is None else self.window_ms * 1000
-        said = [self.calls, window, self.remaining, self.daily_remaining]
+        day = [self.daily_remaining, self.daily_calls]
+        said = [self.calls, window, self.remaining, *day]
         return [-1 if value is None else value for value in said]
 
 

@@ -19,6 +19,7 @@ from tests.valkey import Valkey
 
 RATE = Rate(100, 10.0)
 LEASED, TOKENS = LEASE_KEYS = ("test:leased", "test:tokens")
+DAY = {"X-RateLimit-Limit-Daily": "200000"}
 MIDNIGHT = 1_700_006_400.0 - START  # the world begins at 22:13:20 UTC
 
 
@@ -241,7 +242,7 @@ def test_bulk_work_leaves_the_reserve_to_the_other_lanes(world):
 def test_bulk_work_leaves_the_reserve_of_what_the_vendor_says_is_left(world):
     bucket = world.bucket(RATE, daily=200_000, reserve=1000)
     world.wait_of(bucket)
-    bucket.learn(200, {"X-RateLimit-Daily-Remaining": "1003"}, None)
+    bucket.learn(200, {**DAY, "X-RateLimit-Daily-Remaining": "1003"}, None)
     spend(world, bucket, Lane.BULK, 3)
     with pytest.raises(BudgetSpent) as spent:
         bucket.take(Permit(Lane.BULK))
@@ -249,6 +250,29 @@ def test_bulk_work_leaves_the_reserve_of_what_the_vendor_says_is_left(world):
 
     assert spent.value.daily
     assert bucket.state().daily_remaining == 999
+
+
+def test_the_reserve_is_a_part_of_the_vendors_own_day(world):
+    bucket = world.bucket(RATE, daily=200_000, reserve=20_000)
+    world.wait_of(bucket)
+    small = {"X-RateLimit-Limit-Daily": "100"}
+    bucket.learn(200, {**small, "X-RateLimit-Daily-Remaining": "12"}, None)
+    spend(world, bucket, Lane.BULK, 2)
+    with pytest.raises(BudgetSpent) as spent:
+        bucket.take(Permit(Lane.BULK))
+
+    assert spent.value.daily
+    assert bucket.state().daily_limit == 100
+
+
+def test_without_a_limit_the_most_that_was_left_is_the_vendors_day(world):
+    bucket = world.bucket(RATE, daily=200_000, reserve=20_000)
+    world.wait_of(bucket)
+    for left in ("10000", "1003"):
+        bucket.learn(200, {"X-RateLimit-Daily-Remaining": left}, None)
+    spend(world, bucket, Lane.BULK, 3)
+    with pytest.raises(BudgetSpent):
+        bucket.take(Permit(Lane.BULK))
 
 
 def test_bulk_work_goes_on_when_the_vendors_day_turns(world):
@@ -267,7 +291,7 @@ def test_bulk_work_goes_on_when_the_vendors_day_turns(world):
 def test_without_other_traffic_one_bulk_call_asks_whether_the_day_has_turned(world):
     bucket = world.bucket(RATE, daily=200_000, reserve=1000)
     world.wait_of(bucket)
-    bucket.learn(200, {"X-RateLimit-Daily-Remaining": "1000"}, None)
+    bucket.learn(200, {**DAY, "X-RateLimit-Daily-Remaining": "1000"}, None)
     with pytest.raises(BudgetSpent) as spent:
         bucket.take(Permit(Lane.BULK))
     world.now += spent.value.wait_seconds

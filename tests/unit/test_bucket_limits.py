@@ -38,7 +38,7 @@ def test_ghls_headers_are_read():
     )
 
     assert limits == Limits(100, 10_000, 99, 200_000, 199_900)
-    assert limits.for_script() == [100, 10_000_000, 99, 199_900]
+    assert limits.for_script() == [100, 10_000_000, 99, 199_900, 200_000]
 
 
 def test_more_remaining_than_allowed_is_no_remaining():
