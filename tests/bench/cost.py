@@ -88,6 +88,11 @@ def measure(size: Size) -> Section:
             "CPU a second; the time of each run was lessened by it.",
             "Goals are against the plain session, which reads the proxy settings of "
             "the environment at each call.",
+            "Where the worker's time goes (2026-11-28): about half to Celery's loop, "
+            "which takes each message, tells its three events and acknowledges it; the "
+            "work alone takes 1.7 ms at one call and 3.1 ms at four (`cost profile`), "
+            "about as much as the loop. The rest is 16 threads that hand Python's lock "
+            "to each other: 8 threads took as long within the noise of this machine.",
         ),
     )
 

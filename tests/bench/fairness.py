@@ -94,6 +94,12 @@ def measure(size: Size) -> Section:
             f"A window cuts contacts, so one contact less than {GOAL} is {GOAL}. "
             "Contacts rather than calls: one with an opt-out takes three calls where "
             "others take one, so calls differ by chance also where turns are even.",
+            "A connection of which one call a second is allowed has one contact out: "
+            "between its last call and the next one's first a token passes unused, and "
+            "who has an opt-out waits a second for each of its calls.",
+            "Where answers take 30 s the first contacts wait 10 s for their time-outs; "
+            "then the connection pauses, and costs a probe a minute. The shorter the "
+            "time with it, the more these 10 s weigh: the goal is for ten minutes.",
         ),
     )
 
