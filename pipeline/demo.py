@@ -108,7 +108,7 @@ def _run(stack: ExitStack, contacts: int, *, keep: bool) -> None:
     if not code:
         console.rule("They unsubscribe in Mailjet, and GHL hears of it")
         example.unsubscribe(kit.connection.mailjet_list_id)
-        _wait("DND in GHL", example.is_blocked)
+        _wait("DND in GHL", example.is_out)
         example.show()
     _say_what_next(door, example, port, keep=keep)
     if keep and not code:

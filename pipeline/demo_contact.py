@@ -49,10 +49,12 @@ class Example:
         told = {"event": "unsub", "contact": self.email.strip(), "list_id": list_id}
         self._ask("mailjet/events", told)
 
-    def is_blocked(self) -> bool:
-        """Whether GHL sends them no e-mail any more, and says so by a tag."""
+    def is_out(self) -> bool:
+        """Whether GHL sends them no e-mail any more, and Mailjet knows their status."""
         contact = self._ask(f"ghl/contacts/{self.id}")
-        return "Email" in contact["dndSettings"] and TAG in contact["tags"]
+        is_blocked = "Email" in contact["dndSettings"] and TAG in contact["tags"]
+        status = dict(self._in_mailjet()).get("ghl_email_status")
+        return is_blocked and status == "opted_out"
 
     def show(self) -> None:
         """Print both sides as they are now."""
