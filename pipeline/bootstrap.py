@@ -139,6 +139,17 @@ class Kit:
         """
         return self.setup.read()
 
+    def require_record(self) -> SetupRecord:
+        """The setup record.
+
+        Raises:
+            ConfigError: the connection is not set up.
+        """
+        record = self.record()
+        if record is None:
+            raise ConfigError(["not set up: run `ghl-mailjet setup` first"])
+        return record
+
 
 @dataclass(frozen=True)
 class Pipeline:

@@ -22,7 +22,6 @@ from pipeline.cli_forecast import show_forecast
 from pipeline.cli_inbox import inbox
 from pipeline.command_line import fail, on_connection, with_kit
 from pipeline.demo import demo
-from pipeline.errors import ConfigError
 from pipeline.findings import Level
 from pipeline.permit import Lane, Permit
 from pipeline.sandbox.command import sandbox
@@ -109,8 +108,7 @@ def sync(pipeline: Pipeline, kit: Kit, contact_id: str) -> None:
 
     Example: ghl-mailjet sync gTqCpqZlEsF0mRTBJz3k
     """
-    if kit.record() is None:
-        raise ConfigError(["not set up: run `ghl-mailjet setup` first"])
+    kit.require_record()
     known = kit.presence.remembers(contact_id)
     # Whoever asks for one contact wants to see all of it, now.
     kit.ledger.point_at([contact_id], "".join(Kind))

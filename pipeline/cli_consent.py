@@ -13,7 +13,6 @@ from pipeline import consent_report as report_
 from pipeline import opting_in
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.command_line import fail, with_kit
-from pipeline.errors import ConfigError
 from pipeline.sync import consent as domain
 from pipeline.sync.aggregates import iso
 from pipeline.terminal import console, unmarked, utc, whole
@@ -118,9 +117,7 @@ def consent_report(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
 
     Example: ghl-mailjet consent-report --json
     """
-    record = kit.record()
-    if record is None:
-        raise ConfigError(["not set up: run `ghl-mailjet setup` first"])
+    record = kit.require_record()
     report = report_.compare(kit, record)
     if as_json:
         click.echo(json.dumps(asdict(report)))

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from pipeline.bootstrap import Kit
-from pipeline.errors import ConfigError
 from pipeline.forecast import Budget, Forecast, forecast
 from pipeline.location_facts import read_budget, read_facts, read_past
 from pipeline.past_runs import Past
@@ -23,10 +22,7 @@ def show_forecast(kit: Kit, *, as_json: bool) -> None:
         ConfigError: the connection is not set up.
         VendorError: a vendor is down, or a credential is dead.
     """
-    record = kit.record()
-    if record is None:
-        raise ConfigError(["not set up: run `ghl-mailjet setup` first"])
-    facts, ways = read_facts(kit, record)
+    facts, ways = read_facts(kit, kit.require_record())
     past, budget = read_past(kit), read_budget(kit)
     found = forecast(calls_of(facts, ways, past), budget)
     if as_json:

@@ -1,8 +1,9 @@
 """Read how large a location is, in a handful of calls and without writing anything."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 from pipeline.bootstrap import Kit
 from pipeline.discovery import iso
@@ -17,6 +18,7 @@ from pipeline.store.snapshots import carried_of, is_of_other_map
 from pipeline.sweeps import DAY_MS, notes_have_turn, turns_since
 
 Filter = Mapping[str, Any]
+T = TypeVar("T")
 
 WITHOUT_ADDRESS: Filter = {"field": "email", "operator": "not_exists"}
 
@@ -96,12 +98,9 @@ class _Reader:
 
     def _count(self, *filters: Filter) -> int | None:
         """How many contacts a search has; None where GHL does not tell."""
-        try:
-            return self._ghl.search_contacts(filters=filters, page_limit=1).total
-        except PermanentError as error:
-            if is_dead_token(error):
-                raise
-            return None
+        search = partial(self._ghl.search_contacts, filters=filters, page_limit=1)
+        page = _unless_refused(search)
+        return page.total if page else None
 
     def _counts(self, contacts: int, remembered: int) -> dict[str, int]:
         """Numbers that filters tell; what the location has no use for is not asked."""
@@ -131,13 +130,8 @@ class _Reader:
             return 0
         since = {"gte": iso(watermark)}
         where = {"field": "dateUpdated", "operator": "range", "value": since}
-        try:
-            page = self._ghl.search_contacts(filters=(where,))
-        except PermanentError as error:
-            if is_dead_token(error):
-                raise
-            return 0
-        if not page.contacts:
+        page = _unless_refused(partial(self._ghl.search_contacts, filters=(where,)))
+        if not page or not page.contacts:
             return 0
         shown = len(page.contacts)
         unseen = len(self._kit.ledger.unseen(page.contacts)) / shown
@@ -146,12 +140,7 @@ class _Reader:
     def _calendars(self) -> int:
         if not self._record.calendars:
             return 0
-        try:
-            return len(self._ghl.list_calendars())
-        except PermanentError as error:
-            if is_dead_token(error):
-                raise
-            return 0
+        return len(_unless_refused(self._ghl.list_calendars) or ())
 
     def _businesses(self) -> int:
         """Those named; of all, as many as the first page has."""
@@ -161,18 +150,17 @@ class _Reader:
         return len(self._ghl.list_businesses(0).businesses)
 
     def _in_mailjet(self, remembered: int, optouts: int) -> dict[str, int]:
+        counted = _unless_refused(self._count_in_mailjet)
+        # Where Mailjet does not count: what a run before has read.
+        return counted or {"in_mailjet": remembered, "unsubscriptions": optouts}
+
+    def _count_in_mailjet(self) -> dict[str, int]:
         count = self._mailjet.count
-        try:
-            return {
-                "in_mailjet": count("contact"),
-                "unsubscriptions": count("listrecipient", Unsub=True),
-                "excluded": count("contact", IsExcludedFromCampaigns=True),
-            }
-        except PermanentError as error:
-            if is_dead_token(error):
-                raise
-            # A Mailjet that does not count: what a run before has read.
-            return {"in_mailjet": remembered, "unsubscriptions": optouts}
+        return {
+            "in_mailjet": count("contact"),
+            "unsubscriptions": count("listrecipient", Unsub=True),
+            "excluded": count("contact", IsExcludedFromCampaigns=True),
+        }
 
     def _carried(self) -> dict[str, int]:
         """Numbers of what state remembers of everybody."""
@@ -191,6 +179,20 @@ class _Reader:
             if self._record.backfill and not carried.backfilled:
                 counts["untold"] += tasks + notes
         return counts
+
+
+def _unless_refused(ask: Callable[[], T]) -> T | None:
+    """The answer; None where the vendor does not give it to us.
+
+    Raises:
+        VendorError: a vendor is down, or a credential is dead.
+    """
+    try:
+        return ask()
+    except PermanentError as error:
+        if is_dead_token(error):
+            raise
+        return None
 
 
 def _tagged(tag: str) -> Filter:

@@ -34,8 +34,7 @@ def record_opt_in(kit: Kit, ghl_id: str, proof: str, at_ms: int | None) -> str:
         ConfigError: it cannot be recorded; says why, and what to do.
     """
     _must_be_proof(proof)
-    if kit.record() is None:
-        raise ConfigError(["not set up: run `ghl-mailjet setup` first"])
+    kit.require_record()
     if kit.settings.read_only:
         raise ConfigError(["SYNC_MODE=read-only: nothing can be opened again"])
     outcome = sync_now(kit, ghl_id, Lane.CONSENT)

@@ -4,6 +4,7 @@ Nothing here repeats a request, follows a redirect or keeps a cookie: every requ
 the wire has its own token, and `pipeline/retry.py` alone decides what follows.
 """
 
+import copy
 import json
 import time
 from base64 import b64encode
@@ -105,8 +106,8 @@ class ApiSession:
 
     def under(self, permit: Permit) -> "ApiSession":
         """The same session on behalf of `permit`; shares connections and budget."""
-        other = object.__new__(type(self))
-        other.__dict__ = {**self.__dict__, "permit": permit}
+        other = copy.copy(self)
+        other.permit = permit
         return other
 
     def send(

@@ -249,7 +249,12 @@ class Ledger(RunLedger):
         *counts, paused, rests, bulk_rests, state = pipe.execute()
         bulk, live, consent, leased, dead, contacts = counts
         return Backlog(
-            *(bulk, live, consent, leased, dead, contacts),
+            bulk,
+            live,
+            consent,
+            leased,
+            dead,
+            contacts,
             rests=bool(paused or rests),
             bulk_rests=bool(bulk_rests) or state in SET_ASIDE,
         )
