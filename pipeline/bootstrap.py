@@ -36,7 +36,8 @@ from pipeline.store.seen import SubscriberPages
 from pipeline.store.setup import SetupRecord, SetupStore
 from pipeline.store.state import bucket_key
 from pipeline.sync.aggregates import NoteText
-from pipeline.sync.mapping import FieldMap
+from pipeline.sync.fields import CORE_ROWS, Row, laid_over
+from pipeline.sync.mapping import FieldMap, Layout
 from pipeline.sync.ports import Carrying, Policy
 from pipeline.sync.rules import Rule
 from pipeline.sync.snapshot import Fingerprint
@@ -62,6 +63,7 @@ class Kit:
     feed: FeedStore
     engagement: EngagementStore
     rules: tuple[Rule, ...]
+    layout: Layout
     ghl_bucket: Bucket
     mailjet_bucket: Bucket
     ghl_session: ApiSession
@@ -86,17 +88,18 @@ class Kit:
     def field_map(self) -> FieldMap:
         return FieldMap(
             location_id=self.connection.ghl_location_id,
-            tag_lists=self.connection.tag_lists,
+            layout=self.layout,
             confirmation_tag=self.connection.confirmation_tag,
-            note_excerpt=self.connection.note_excerpt,
         )
 
     def policy(self, record: SetupRecord) -> Policy:
         """What the operator decided, under the key and list of the setup."""
         return Policy(
             list_id=record.list_id,
-            field_map=replace(self.field_map, list_id=record.list_id),
-            fingerprint=Fingerprint(record.key),
+            field_map=replace(
+                self.field_map, list_id=record.list_id, custom=record.custom_fields
+            ),
+            fingerprint=Fingerprint(record.key, self.layout.datatypes),
             carrying=self._carrying(record),
             exclude_opted_out=self.connection.exclude_opted_out,
             optout_scope_account=self.settings.optout_scope_account,
@@ -237,6 +240,7 @@ def _kit(
         feed=FeedStore(redis, connection.name),
         engagement=EngagementStore(redis, connection.name, rules),
         rules=rules,
+        layout=_layout(connection),
         ghl_bucket=ghl_bucket,
         mailjet_bucket=mailjet_bucket,
         ghl_session=ApiSession(
@@ -261,3 +265,10 @@ def _kit(
             http=http,
         ),
     )
+
+
+def _layout(connection: Connection) -> Layout:
+    """The rows of the connection's mapping."""
+    tags = connection.tag_lists.items()
+    lists = tuple(Row(f"tag:{tag}", f"list:{list_id}") for tag, list_id in tags)
+    return Layout(laid_over(CORE_ROWS, lists), note_excerpt=connection.note_excerpt)

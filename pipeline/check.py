@@ -131,8 +131,9 @@ def _mailjet(kit: Kit) -> Iterator[Finding]:
     if list_id is not None:
         how = "correct MAILJET_LIST_ID, or leave it empty and run setup"
         yield _list(mailjet, list_id, how)
-    for tag, tag_list in kit.connection.tag_lists.items():
-        yield _list(mailjet, tag_list, f"correct the list of {tag!r} in SYNC_TAG_LISTS")
+    for row in kit.layout.rows:
+        if row.list_id:
+            yield _list(mailjet, row.list_id, f"correct the list of {row.ghl}")
     try:
         known = mailjet.list_properties()
         missing = missing_static(known, kit.field_map)

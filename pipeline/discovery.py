@@ -10,10 +10,11 @@ repeats a page and never skips one.
 4. `notes`         whose turn it is to have their notes read
 5. `unsubscribed`  who unsubscribed in Mailjet, any list
 6. `subscribers`   whom those ids stand for, and who is excluded
-7. `properties`    Mailjet's side of everybody, compared with what we remember
-8. `listing`       GHL's contacts, 100 a page, with whole rows from search, 500 a page
-9. `businesses`    contacts by business, where businesses are named
-10. `missing`      whom we remember and nobody listed: deleted, once a GET confirms it
+7. `members`       who is on a list that stands for a tag, where one leads to GHL
+8. `properties`    Mailjet's side of everybody, compared with what we remember
+9. `listing`       GHL's contacts, 100 a page, with whole rows from search, 500 a page
+10. `businesses`   contacts by business, where businesses are named
+11. `missing`      whom we remember and nobody listed: deleted, once a GET confirms it
 
 Mailjet is read last before the listing: contacts cost it most calls, and every moment
 between its first page and the first contact would be lost to it.
@@ -60,6 +61,7 @@ class Discovery:
         self.polls = Polls(kit, record)
         self._stages: dict[str, Callable[[Cursor], Found]] = {
             **self.preferences.stages,
+            "members": self._members,
             "properties": self._properties,
             **self._sweeps.stages,
             "listing": self._listing,
@@ -70,6 +72,20 @@ class Discovery:
     def fetch(self, cursor: Cursor) -> Found:
         """Fetch the page at the cursor."""
         return self._stages[cursor["stage"]](cursor)
+
+    def _members(self, cursor: Cursor) -> Found:
+        lists = cursor.get("lists") or list(self._kit.layout.read_lists)
+        offset = cursor.get("offset", 0)
+        page = self._mailjet.list_recipients(offset, list_id=lists[0])
+        there = [row.contact_id for row in page.recipients if not row.unsubscribed]
+        pages = self._kit.subscriber_pages(self._record)
+        if not pages.add_members(lists[0], there, first=offset == 0):
+            return Found({"stage": "members"})
+        ids = [row.id for row in page.recipients]
+        onwards: Cursor = {"stage": "properties"}
+        if lists[1:]:
+            onwards = {"stage": "members", "lists": lists[1:]}
+        return paged({**cursor, "lists": lists}, ids, page.next_offset, onwards)
 
     def _properties(self, cursor: Cursor) -> Found:
         page = self._mailjet.list_contact_data(cursor.get("offset", 0))

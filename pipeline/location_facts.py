@@ -75,7 +75,7 @@ class _Reader:
             sweeps_appointments=record.calendars,
             details_always=kit.settings.details_always,
             excludes=kit.connection.exclude_opted_out,
-            tag_lists=bool(kit.connection.tag_lists),
+            more_lists=bool(kit.layout.lists),
             all_businesses=kit.connection.ghl_business_ids == ("*",),
         )
         contacts = found
@@ -108,8 +108,8 @@ class _Reader:
         wanted: dict[str, Filter] = {"unmailable": WITHOUT_ADDRESS}
         if self._record.optout_filter:
             wanted["ghl_optouts"] = OPTOUT_FILTER[0]
-        if connection.tag_lists:
-            either = [_tagged(tag) for tag in connection.tag_lists]
+        rows = self._kit.layout.rows
+        if either := [_tagged(row.tag) for row in rows if row.tag and row.list_id]:
             wanted["tagged"] = {"group": "OR", "filters": either}
         if tag := connection.confirmation_tag:
             wanted["unconfirmed"] = {**_tagged(tag), "operator": "not_eq"}
@@ -155,11 +155,13 @@ class _Reader:
         return counted or {"in_mailjet": remembered, "unsubscriptions": optouts}
 
     def _count_in_mailjet(self) -> dict[str, int]:
-        count = self._mailjet.count
+        count, lists = self._mailjet.count, self._kit.layout.read_lists
         return {
             "in_mailjet": count("contact"),
             "unsubscriptions": count("listrecipient", Unsub=True),
             "excluded": count("contact", IsExcludedFromCampaigns=True),
+            "read_lists": len(lists),
+            "members": sum(count("listrecipient", ContactsList=one) for one in lists),
         }
 
     def _carried(self) -> dict[str, int]:

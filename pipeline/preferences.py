@@ -42,6 +42,7 @@ class Preferences:
         self._policy = kit.policy(record)
         self._ghl = kit.ghl(Permit(lane))
         self._mailjet = kit.mailjet(Permit(lane))
+        self.after = "members" if kit.layout.read_lists else "properties"
         self.stages: dict[str, Callable[[Cursor], Found]] = {
             "optouts": self._optouts,
             "unsubscribed": self._unsubscribed,
@@ -131,11 +132,11 @@ class Preferences:
             return Found({"stage": "unsubscribed"})
         if page.next_offset is None:
             optouts.complete_mailjet(reader)
-        return paged(cursor, ids, page.next_offset, {"stage": "properties"})
+        return paged(cursor, ids, page.next_offset, {"stage": self.after})
 
     def read_mailjet_optouts(self) -> None:
         """Read the whole set of people whom Mailjet has a no from."""
-        self._read("unsubscribed", until="properties")
+        self._read("unsubscribed", until=self.after)
 
     def _read(self, stage: str, *, until: str) -> None:
         cursor: Cursor | None = {"stage": stage}

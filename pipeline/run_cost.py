@@ -43,6 +43,8 @@ class Facts:
         tasks: carried ones, not contacts.
         untold: tasks and notes that a backfill has yet to tell Mailjet's history.
         calendars, businesses: of GHL, not contacts.
+        read_lists, members: lists whose membership becomes a tag, and the places in
+            them.
         tagged: with a tag that is a list too.
         unconfirmed: without the confirmation tag, where there is one.
         with_notes: whose notes are carried.
@@ -62,6 +64,8 @@ class Facts:
     untold: int = 0
     calendars: int = 0
     businesses: int = 0
+    read_lists: int = 0
+    members: int = 0
     tagged: int = 0
     unconfirmed: int = 0
     with_notes: int = 0
@@ -80,7 +84,7 @@ class Ways:
             contacts in one call; without, each is read singly.
         details_always: each is read singly whatever GHL tells.
         excludes: opted out in GHL is excluded in Mailjet.
-        tag_lists: there are lists beside the one.
+        more_lists: there are lists beside the one.
         all_businesses: GHL is asked which there are.
     """
 
@@ -90,7 +94,7 @@ class Ways:
     sweeps_appointments: bool = True
     details_always: bool = False
     excludes: bool = True
-    tag_lists: bool = False
+    more_lists: bool = False
     all_businesses: bool = False
 
 
@@ -149,7 +153,10 @@ def _ghl_pages(facts: Facts, ways: Ways) -> Calls:
 def _mailjet_pages(facts: Facts) -> Calls:
     everybody = facts.in_mailjet // 1000 + 1
     return {
-        "GET /v3/REST/listrecipient": facts.unsubscriptions // 1000 + 1,
+        "GET /v3/REST/listrecipient": facts.unsubscriptions // 1000
+        + 1
+        + facts.read_lists
+        + facts.members // 1000,
         "GET /v3/REST/contact": everybody,
         "GET /v3/REST/contactdata": everybody,
     }
@@ -220,7 +227,7 @@ def _new(facts: Facts, ways: Ways, written: float) -> dict[str, Calls]:
         },
         "mailjet": {
             MANAGE: new + unsubscribed,
-            MANAGE_LISTS: tagged + (unsubscribed if ways.tag_lists else 0),
+            MANAGE_LISTS: tagged + (unsubscribed if ways.more_lists else 0),
             "PUT /v3/REST/contact/:contactId": (new * noes.ghl if ways.excludes else 0),
             **_reads(new * noes.both + told),
         },
@@ -235,8 +242,6 @@ def _known(facts: Facts, past: Past) -> dict[str, Calls]:
     changed = _changed(facts, past)
     missing = max(0, facts.remembered - facts.contacts)
     told = min(facts.untold, facts.remembered)
-    noes = _Noes.of(facts)
-    seen = facts.remapped * min(1.0, noes.both + noes.mailjet)
     return {
         "ghl": {
             "POST /contacts/search": missing,
@@ -245,7 +250,7 @@ def _known(facts: Facts, past: Past) -> dict[str, Calls]:
             f"GET {CONTACT}/appointments": facts.remapped,
         },
         "mailjet": {
-            **_reads(changed + told + seen),
+            **_reads(changed + told + facts.remapped),
             MANAGE: changed + missing + facts.remapped,
             MANAGE_LISTS: facts.remapped * share(facts.tagged, facts.contacts),
             f"GET {HISTORY}": told,

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 from pipeline.bootstrap import Kit
+from pipeline.custom_fields import find_custom_fields
 from pipeline.errors import ConfigError, NotFound
 from pipeline.ghl.client import GhlClient
 from pipeline.mailjet.client import MailjetClient
@@ -51,6 +52,7 @@ def run(
     offered = _look_at_ghl(ghl, tell)
     list_id = _list(kit, mailjet, tell)
     make_static(mailjet, kit.field_map, tell)
+    custom_fields = find_custom_fields(ghl, kit.layout, tell)
     historic = make_historic(mailjet, tell)
     if backfill:
         _tell_backfill(historic, offered.contacts, tell)
@@ -66,6 +68,7 @@ def run(
         calendars=offered.calendars,
         historic=historic,
         backfill=backfill or (before is not None and before.backfill),
+        custom_fields=custom_fields,
     )
     preferences = Preferences(kit, record, Lane.LIVE)
     if record.optout_filter:

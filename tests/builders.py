@@ -9,18 +9,21 @@ from pipeline.sync.actions import Action
 from pipeline.sync.aggregates import NoteText
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, ListAction, Subscriber
-from pipeline.sync.diff import Inheritance, Sides, plan
+from pipeline.sync.diff import plan
+from pipeline.sync.fields import CORE_ROWS, Row, laid_over
 from pipeline.sync.history import HISTORIC
 from pipeline.sync.mail_event import EventKind, MailEvent
-from pipeline.sync.mapping import FieldMap
+from pipeline.sync.mapping import CORE, FieldMap, Layout, canonical
 from pipeline.sync.ports import Carrying, Policy
 from pipeline.sync.remembering import remember
 from pipeline.sync.rules import Rule
+from pipeline.sync.sides import Inheritance, Sides
 from pipeline.sync.snapshot import Fingerprint, Snapshot
 from pipeline.sync.writer import Writer
 from tests.tiny_vendors import NOW_MS, TinyGhl, TinyMailjet
 
 EMAIL = "ann@example.com"
+CORE_FIELDS = {row.ghl: row.column for row in CORE_ROWS}
 MAIN_LIST = 10
 VIP_LIST, LEAD_LIST = 20, 30
 TAG_LISTS = {"vip": VIP_LIST, "lead": LEAD_LIST}
@@ -34,6 +37,11 @@ ENVIRON = {
 }
 
 
+def same(column: str, value: object) -> str:
+    """A value in the form in which it is compared."""
+    return canonical(column, value, CORE.datatypes.get(column, "str"))
+
+
 def make_environ(**changes: str) -> dict[str, str]:
     return {**ENVIRON, **changes}
 
@@ -43,15 +51,32 @@ def make_contact(**fields: Any) -> Contact:
     return Contact(**{**CONTACT_FIELDS, **fields})
 
 
-def make_field_map(**fields: Any) -> FieldMap:
-    return FieldMap(**{"location_id": "loc1", "tag_lists": TAG_LISTS, **fields})
+def make_layout(
+    *rows: Row,
+    tag_lists: Mapping[str, int] = TAG_LISTS,
+    note_excerpt: bool = False,
+) -> Layout:
+    """The default mapping, and lists of tags; rows for a core column replace it."""
+    tags = [Row(f"tag:{tag}", f"list:{list_id}") for tag, list_id in tag_lists.items()]
+    return Layout(laid_over(CORE_ROWS, (*tags, *rows)), note_excerpt)
+
+
+def make_field_map(
+    *rows: Row,
+    tag_lists: Mapping[str, int] = TAG_LISTS,
+    note_excerpt: bool = False,
+    **fields: Any,
+) -> FieldMap:
+    layout = make_layout(*rows, tag_lists=tag_lists, note_excerpt=note_excerpt)
+    return FieldMap(**{"location_id": "loc1", "layout": layout, **fields})
 
 
 def make_policy(**fields: Any) -> Policy:
+    field_map = fields.get("field_map") or make_field_map()
     defaults = {
         "list_id": MAIN_LIST,
-        "field_map": make_field_map(),
-        "fingerprint": Fingerprint(KEY),
+        "field_map": field_map,
+        "fingerprint": Fingerprint(KEY, field_map.layout.datatypes),
         "carrying": make_carrying(),
     }
     return Policy(**{**defaults, **fields})

@@ -77,7 +77,9 @@ def build_driver(
             sandbox.delete_subscriber(row["id"])
     sandbox.clear_log()
     with ExitStack() as stack:
-        yield lambda **env: stack.enter_context(Driver(valkey, sandbox, **env))
+        yield lambda *rows, **env: stack.enter_context(
+            Driver(valkey, sandbox, *rows, **env)
+        )
 
 
 @pytest.fixture

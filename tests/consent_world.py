@@ -15,11 +15,10 @@ from pipeline.sync.activity import Appointment, Listing, Note, Task
 from pipeline.sync.consent import Record, Source, Statement
 from pipeline.sync.contact import Contact, Subscriber
 from pipeline.sync.delivery import Delivery
-from pipeline.sync.mapping import FIELD_TO_PROPERTY
 from pipeline.sync.ports import Evidence, Told
 from pipeline.sync.reconcile import sync_contact
 from pipeline.sync.snapshot import Snapshot
-from tests.builders import make_carrying, make_contact, make_policy
+from tests.builders import CORE_FIELDS, make_carrying, make_contact, make_policy
 from tests.tiny_vendors import NOW_MS, Person, TinyGhl, TinyMailjet
 from tests.unit.test_around import TinyMemory
 
@@ -31,7 +30,7 @@ ADDRESSES = ("ann@example.com", "ann@example.org")
 POLICY = make_policy(soft_bounces=SOFT_BOUNCES)
 CARRYING = make_carrying()
 LIVE, WHOLE, THIN = 0, 1, 2
-EVERYTHING_KNOWN = dict.fromkeys(FIELD_TO_PROPERTY, "")
+EVERYTHING_KNOWN = dict.fromkeys(CORE_FIELDS, "")
 NEVER = -1
 OURS = "mailjet-"
 """In every `code` that we write to block."""

@@ -6,6 +6,7 @@ Waiting is done by moving times in Redis, never by sleeping.
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +22,10 @@ from pipeline.store.ledger import Ledger
 from pipeline.store.records import Run
 from pipeline.store.setup import SetupRecord
 from pipeline.store.state import connection_key
-from tests.sandbox import Row, Sandbox, fresh_email
+from pipeline.sync.fields import Row, laid_over
+from pipeline.sync.mapping import Layout
+from tests.sandbox import Row as Json
+from tests.sandbox import Sandbox, fresh_email
 from tests.valkey import Valkey
 
 MAX_OUT = 10
@@ -48,10 +52,13 @@ class Driver:
     """One pipeline with one connection, `default`.
 
     Args:
+        rows: of the mapping, beside the default ones.
         env: variables beside those of the sandbox and the server.
     """
 
-    def __init__(self, valkey: Valkey, sandbox: Sandbox, **env: str) -> None:
+    def __init__(
+        self, valkey: Valkey, sandbox: Sandbox, *rows: Row, **env: str
+    ) -> None:
         self.sandbox = sandbox
         self.pipeline = build(
             from_env(
@@ -65,6 +72,10 @@ class Driver:
             )
         )
         self.kit: Kit = self.pipeline.kit("default")
+        if rows:
+            layout = Layout(laid_over(self.kit.layout.rows, rows))
+            self.kit = replace(self.kit, layout=layout)
+            self.pipeline.kits["default"] = self.kit
         self.ledger: Ledger = self.kit.ledger
         self.list_id = sandbox.env["MAILJET_LIST_ID"]
 
@@ -137,13 +148,13 @@ class Driver:
         assert lease is not None, "somebody else holds it"
         return lease
 
-    def person(self, **fields: object) -> Row:
+    def person(self, **fields: object) -> Json:
         """A new GHL contact with every field that the mapping knows."""
         return self.sandbox.put_contact(
             **{**FULL_ROW, "email": fresh_email(), **fields}
         )
 
-    def subscriber(self, email: str) -> Row:
+    def subscriber(self, email: str) -> Json:
         """The Mailjet contact that must exist."""
         found = self.sandbox.subscriber(email)
         assert found is not None, "Mailjet has no such subscriber"
@@ -170,12 +181,12 @@ class Driver:
             if call["method"] == "GET" and (found := LOOKS.fullmatch(call["route"]))
         )
 
-    def around(self, email: str) -> Row:
+    def around(self, email: str) -> Json:
         """What Mailjet holds of tasks, notes and appointments."""
         held = self.subscriber(email)["properties"].items()
         return {name: value for name, value in held if AROUND.fullmatch(name)}
 
-    def told(self, email: str, name: str) -> list[Row]:
+    def told(self, email: str, name: str) -> list[Json]:
         """What Mailjet's history tells under a name of ours, oldest first."""
         contact_id = self.subscriber(email)["id"]
         return [
@@ -221,7 +232,7 @@ class Driver:
         return waiting(self.ledger, self.pipeline.redis, lane)
 
 
-def dnd(status: str) -> Row:
+def dnd(status: str) -> Json:
     """Fields of a contact whose e-mail channel has this status."""
     entry = {"status": status, "message": "", "code": ""}
     return {"dndSettings": {"Email": entry}}

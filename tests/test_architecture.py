@@ -60,6 +60,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.callbacks",
         "pipeline.offers",
         "pipeline.properties",
+        "pipeline.custom_fields",
         "pipeline.check",
         "pipeline.check_ghl",
         "pipeline.findings",

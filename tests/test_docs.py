@@ -22,7 +22,7 @@ from pipeline.metrics import TABLE
 from pipeline.permit import Lane
 from pipeline.store.state import CONNECTION_KEYS, PREFIX, PROCESS_KEYS
 from pipeline.sync.history import HISTORIC
-from pipeline.sync.mapping import FieldMap
+from pipeline.sync.mapping import Layout
 from tests.builders import ENVIRON
 from tests.integration import test_identity, test_identity_origins
 
@@ -333,9 +333,7 @@ def _who_is_who() -> str:
     return text("README.md").partition("### Who is who")[2].partition("\n## ")[0]
 
 
-@pytest.mark.parametrize(
-    "name", [*FieldMap("", note_excerpt=True).properties, *HISTORIC]
-)
+@pytest.mark.parametrize("name", [*Layout(note_excerpt=True).datatypes, *HISTORIC])
 def test_every_property_is_told_with_what_is_carried(name: str) -> None:
     assert f"`{name}`" in _what_is_carried()
 

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 from pipeline.errors import NotFound, Rejected
 from pipeline.sync.activity import Appointment, HistoryEntry, Listing, Note, Task
 from pipeline.sync.contact import Contact, ListAction, Subscriber
-from pipeline.sync.mapping import FieldMap
+from pipeline.sync.mapping import Layout
 
 Rewrite = Callable[[str], str]
-DEFINED = FieldMap("", note_excerpt=True).properties
+DEFINED = Layout(note_excerpt=True).datatypes
 NOW_MS = 1_795_449_600_000  # 2026-11-23T16:00:00Z
 
 
@@ -50,6 +50,7 @@ class TinyMailjet:
         self.written: list[object] = []
         self.writes = 0
         self.entries: list[HistoryEntry] = []
+        self.defined = set(DEFINED)
         self._rewrite = rewrite
         self._ids = count(1)
 
@@ -98,7 +99,7 @@ class TinyMailjet:
     ) -> Subscriber:
         self.writes += 1
         given = dict(properties or {})
-        if not given.keys() <= DEFINED.keys():
+        if not given.keys() <= self.defined:
             raise Rejected("mailjet", "managecontact", 400, "Property not defined")
         person = self._find(email) or self.person(email)
         if name is not None:
@@ -255,12 +256,20 @@ class TinyGhl:
     def update_contact(
         self, contact_id: str, values: Mapping[str, object]
     ) -> Contact | None:
-        """Only `dndSettings`, which is all that a sync writes."""
+        """What is named changes, null is nothing; `dndSettings` is replaced whole."""
         contact = self.get_contact(contact_id)
-        assert values.keys() == {"dndSettings"}
-        channels = cast("Mapping[str, object]", values["dndSettings"])
+        rest = dict(values)
+        channels = rest.pop("dndSettings", contact.dnd_settings)
+        custom = dict(contact.custom_fields or {})
+        for entry in cast("list[dict[str, object]]", rest.pop("customFields", [])):
+            custom[str(entry["id"])] = entry["field_value"]
         self.writes += 1
-        self.contacts[contact_id] = replace(contact, dnd_settings=channels)
+        self.contacts[contact_id] = replace(
+            contact,
+            values={**contact.values, **{k: str(v or "") for k, v in rest.items()}},
+            dnd_settings=cast("Mapping[str, object] | None", channels),
+            custom_fields=custom if "customFields" in values else contact.custom_fields,
+        )
         return self.contacts[contact_id]
 
     def contacts_with_email(self, email: str) -> tuple[str, ...]:
@@ -269,4 +278,19 @@ class TinyGhl:
     def add_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]:
         kept = self.tags.setdefault(contact_id, [])
         kept += [tag for tag in tags if tag not in kept]
+        had = self._tags_of(contact_id)
+        self._set_tags(contact_id, [*had, *(tag for tag in tags if tag not in had)])
         return tuple(kept)
+
+    def remove_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]:
+        left = [tag for tag in self._tags_of(contact_id) if tag not in tags]
+        self._set_tags(contact_id, left)
+        return tuple(left)
+
+    def _tags_of(self, contact_id: str) -> Sequence[str]:
+        return self.contacts[contact_id].tags or () if self.contacts else ()
+
+    def _set_tags(self, contact_id: str, tags: Sequence[str]) -> None:
+        if self.contacts:
+            contact = self.contacts[contact_id]
+            self.contacts[contact_id] = replace(contact, tags=tuple(tags))

@@ -86,7 +86,7 @@ class ContactSchema(AnswerSchema):
             dnd=data.pop("dnd", None),
             dnd_settings=data.pop("dnd_settings", None),
             custom_fields=data.pop("custom_fields", None),
-            business_id=data.pop("business_id", None) or None,
+            business_id=data.pop("business_id", None),
             date_added_ms=data.pop("date_added_ms", None),
             date_updated_ms=data.pop("date_updated_ms", None),
             values=data,

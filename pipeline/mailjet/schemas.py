@@ -74,6 +74,7 @@ class ContactSchema(AnswerSchema):
     excluded = fields.Boolean(data_key="IsExcludedFromCampaigns", allow_none=True)
     complained = fields.Boolean(data_key="IsSpamComplaining", allow_none=True)
     excluded_ms = Time(data_key="ExclusionFromCampaignsUpdatedAt")
+    updated_ms = Time(data_key="LastUpdateAt")
 
     @post_load
     def _subscriber(self, data: dict[str, Any], **kw: Any) -> Subscriber:

@@ -165,23 +165,29 @@ class OptOuts:
     def _add(
         self, key: str, members: Sequence[str | int | bytes], *, first: bool
     ) -> bool:
-        """Add to a set being read.
-
-        A page that comes after its set has lapsed must not begin another one, which
-        would hold this page alone.
-        """
-        if not first and not self._redis.exists(key):
-            return False
-        pipe = self._redis.pipeline()
-        if first:
-            pipe.delete(key)
-        pipe.sadd(key, *cast("Sequence[str]", members))
-        pipe.expire(key, READING_SECONDS)
-        pipe.execute()
-        return True
+        return add_to_set_being_read(self._redis, key, members, first=first)
 
     def counts(self) -> tuple[int, int]:
         """How many said no in GHL and in Mailjet."""
         ghl = self._redis.scard(self._key("optouts:ghl"))
         mailjet = self._redis.scard(self._key("optouts:mailjet"))
         return max(0, ghl - 1), max(0, mailjet - 1)
+
+
+def add_to_set_being_read(
+    redis: "Redis", key: str, members: Sequence[str | int | bytes], *, first: bool
+) -> bool:
+    """Add one page to a set; False where reading has to begin again.
+
+    A page that comes after its set has lapsed must not begin another one, which would
+    hold this page alone.
+    """
+    if not first and not redis.exists(key):
+        return False
+    pipe = redis.pipeline()
+    if first:
+        pipe.delete(key)
+    pipe.sadd(key, *cast("Sequence[str]", members))
+    pipe.expire(key, READING_SECONDS)
+    pipe.execute()
+    return True

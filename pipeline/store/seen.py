@@ -7,15 +7,18 @@ lost: if the listing does not have that contact, it was deleted since. Only the 
 full run may ask so: later, an address that a contact left looks the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from redis import Redis
 
+from pipeline.store.optouts import add_to_set_being_read
 from pipeline.store.snapshots import pack_side, pack_snapshot, unpack_snapshot
 from pipeline.store.state import connection_key
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Subscriber
+from pipeline.sync.fields import LIST
 from pipeline.sync.mapping import CONTACT_ID, EMAIL_STATUS, LOCATION_ID
 from pipeline.sync.ports import Policy
 from pipeline.sync.snapshot import UNKNOWN, Snapshot, bare_snapshot
@@ -32,29 +35,62 @@ class SubscriberPages:
         self, redis: "Redis", connection: str, policy: Policy, *, is_new: bool
     ) -> None:
         self._redis = redis
+        self._connection = connection
         self._snapshots = connection_key(connection, "snapshots")
         self._seen = connection_key(connection, "seen")
         self._policy = policy
         self._is_new = is_new
 
+    def add_members(
+        self, list_id: int, mailjet_ids: Iterable[int], *, first: bool
+    ) -> bool:
+        """One page of who is on a list; False where reading has to begin again."""
+        key = self._members(list_id)
+        return add_to_set_being_read(self._redis, key, [0, *mailjet_ids], first=first)
+
+    def _members(self, list_id: int) -> str:
+        return connection_key(self._connection, f"members:{list_id}")
+
+    def _with_lists(
+        self, subscribers: Sequence[Subscriber]
+    ) -> list[tuple[Subscriber, frozenset[str]]]:
+        """Subscribers with what is known of their lists, and the columns of these."""
+        ids = [subscriber.contact_id for subscriber in subscribers]
+        unsubscribed: list[dict[int, bool]] = [{} for _ in ids]
+        columns = set()
+        for list_id in self._policy.field_map.layout.read_lists:
+            found = self._redis.smismember(self._members(list_id), [0, *ids])
+            is_known, *there = cast("list[int]", found)
+            if not is_known:
+                continue
+            columns.add(f"{LIST}{list_id}")
+            for lists, is_there in zip(unsubscribed, there, strict=True):
+                lists |= {list_id: False} if is_there else {}
+        known = frozenset(columns)
+        return [
+            (replace(subscriber, unsubscribed=lists), known)
+            for subscriber, lists in zip(subscribers, unsubscribed, strict=True)
+        ]
+
     def compare(self, subscribers: Iterable[Subscriber]) -> int:
         """Keep what differs from its snapshot, and who has none; how many differed."""
         by_id = {
-            str(ghl_id): subscriber
-            for subscriber in subscribers
-            if (ghl_id := (subscriber.properties or {}).get(CONTACT_ID))
+            str(ghl_id): known
+            for known in self._with_lists(tuple(subscribers))
+            if (ghl_id := (known[0].properties or {}).get(CONTACT_ID))
         }
         if not by_id:
             return 0
         stored = cast("list[bytes]", self._redis.hmget(self._snapshots, list(by_id)))
         differing: dict[str, bytes] = {}
         pipe = self._redis.pipeline(transaction=False)
-        for (ghl_id, subscriber), packed in zip(by_id.items(), stored, strict=True):
+        for (ghl_id, known), packed in zip(by_id.items(), stored, strict=True):
+            subscriber, lists = known
             snapshot = unpack_snapshot(packed)
             if snapshot is None and self._is_new and self._is_ours(subscriber):
-                known = pack_snapshot(bare_snapshot(subscriber.contact_id))
-                pipe.hsetnx(self._snapshots, ghl_id, cast("str", known))
-            elif snapshot and (side := self._differs(subscriber, snapshot)):
+                bare = pack_snapshot(bare_snapshot(subscriber.contact_id))
+                pipe.hsetnx(self._snapshots, ghl_id, cast("str", bare))
+            elif snapshot and (side := self._differs(subscriber, lists, snapshot)):
                 differing[ghl_id] = side
         if differing:
             pipe.hset(self._seen, mapping=cast("Any", differing))
@@ -68,13 +104,20 @@ class SubscriberPages:
         is_mailed = held.get(EMAIL_STATUS) == Verdict.SUBSCRIBED
         return held.get(LOCATION_ID) == ours and is_mailed
 
-    def _differs(self, subscriber: Subscriber, snapshot: Snapshot) -> bytes | None:
+    def _differs(
+        self, subscriber: Subscriber, lists: frozenset[str], snapshot: Snapshot
+    ) -> bytes | None:
         if snapshot.mailjet_id != subscriber.contact_id:
             return None
         field_map = self._policy.field_map
         if snapshot.digest != field_map.digest:
             return None
-        side = self._policy.fingerprint.subscriber(field_map.columns, subscriber)
+        columns = field_map.columns
+        told = self._policy.fingerprint.subscriber(columns, subscriber)
+        side = tuple(
+            UNKNOWN if column.startswith(LIST) and column not in lists else one
+            for column, one in zip(columns, told, strict=True)
+        )
         pairs = zip(side, snapshot.mailjet, strict=True)
         if all(UNKNOWN in (now, then) or now == then for now, then in pairs):
             return None

@@ -1,13 +1,15 @@
 """What `setup` found and made: the right of a connection to write at all."""
 
+import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from redis import Redis
 
 from pipeline.store.state import connection_key
+from pipeline.sync.fields import Custom
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class SetupRecord:
         historic: Mailjet's historic properties that are in place.
         backfill: the operator wants what was there before in the history too.
         done_ms: milliseconds since 1970 UTC.
+        custom_fields: GHL's custom fields that the mapping names, by key.
     """
 
     key: bytes
@@ -36,6 +39,7 @@ class SetupRecord:
     calendars: bool = False
     historic: frozenset[str] = frozenset()
     backfill: bool = False
+    custom_fields: Mapping[str, Custom] = field(default_factory=dict)
 
 
 def setup_record(fields: Mapping[bytes, bytes]) -> SetupRecord | None:
@@ -53,6 +57,10 @@ def setup_record(fields: Mapping[bytes, bytes]) -> SetupRecord | None:
         calendars=fields.get(b"calendars") == b"1",
         historic=frozenset(fields.get(b"historic", b"").decode().split()),
         backfill=fields.get(b"backfill") == b"1",
+        custom_fields={
+            key: Custom(*facts)
+            for key, facts in json.loads(fields.get(b"custom_fields", b"{}")).items()
+        },
     )
 
 
@@ -89,6 +97,9 @@ class SetupStore:
                 "calendars": int(record.calendars),
                 "historic": " ".join(sorted(record.historic)),
                 "backfill": int(record.backfill),
+                "custom_fields": json.dumps(
+                    {k: (one.id, one.type) for k, one in record.custom_fields.items()}
+                ),
             },
         )
 

@@ -114,6 +114,7 @@ CONNECTION_KEYS = (
     Key("optouts:ghl:next:*", "the same, being read", "the same", "600 s"),
     Key("optouts:mailjet", "set of addresses: 60", "opted-out addresses", "next read"),
     Key("optouts:mailjet:next:*", "the same, being read", "the same", "600 s"),
+    Key("members:*", "set of Mailjet ids on a list: 50", "members", "600 s"),
     Key("unsubscribed:*", "set of Mailjet ids, being read: 50", "the same", "600 s"),
     Key("setup", "hash: key, list, what was found: 500", "one", "never"),
     Key("watermark", "time of the newest change seen: 13", "one", "never"),

@@ -58,6 +58,24 @@ class SetLists:
 
 
 @dataclass(frozen=True)
+class Adopt:
+    """Give the GHL contact what Mailjet has of these fields and tags.
+
+    Args:
+        values: GHL's field names, and `customFields`, to what is written.
+        texts: the same by column, as GHL's side of it.
+        add, remove: tags; only tags that the mapping names are ever removed.
+        found_ms: GHL's date of the contact as it was read, 0 when unknown.
+    """
+
+    values: Mapping[str, object]
+    texts: Mapping[str, str]
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    found_ms: int = 0
+
+
+@dataclass(frozen=True)
 class Retire:
     """The address belongs to the contact no more: leave our lists, in these ways."""
 
@@ -89,6 +107,7 @@ Action = (
     | Upsert
     | Edit
     | SetLists
+    | Adopt
     | Retire
     | Append
     | Confirm

@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from pipeline.sync.activity import HistoryEntry
 from pipeline.sync.consent import Record
-from pipeline.sync.diff import Inheritance
 from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.ports import Ghl, Mailjet, Memory, Policy
 from pipeline.sync.reading import read_inheritance
+from pipeline.sync.sides import Inheritance
 from pipeline.sync.snapshot import Snapshot
 
 
@@ -37,7 +37,9 @@ class Result:
         wake: contacts that have to look again because this one let an address go.
         looked: everything that somebody pointed at was looked at.
         postponed: it could not be, and something else could not wait for it.
-        left_alone: kinds of activities that could not be read, each with the reason.
+        left_alone: what could not be read, or be held by the other side, each with the
+            reason.
+        conflicts: fields that both sides changed, and whose value stays.
         crossings: kinds of activities that were read, and when time alone changes
             what they tell, in milliseconds since 1970 UTC; 0 for never.
         again: kinds to read anew, because we made some.
@@ -52,6 +54,7 @@ class Result:
     looked: bool = False
     postponed: bool = False
     left_alone: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
     crossings: Mapping[str, int] = field(default_factory=dict)
     again: str = ""
     answered: tuple[HistoryEntry, ...] = ()

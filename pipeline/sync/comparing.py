@@ -9,9 +9,10 @@ from pipeline.sync.blocking import Block, Unblock, needs_block
 from pipeline.sync.case import Case
 from pipeline.sync.consent import Record, Source, Statement
 from pipeline.sync.contact import Contact, Subscriber
-from pipeline.sync.diff import Inheritance, Sides
+from pipeline.sync.fields import Owner
 from pipeline.sync.judging import Hearing, Judgement
 from pipeline.sync.ports import Evidence
+from pipeline.sync.sides import Inheritance, Sides
 from pipeline.sync.snapshot import Snapshot
 
 OPTED_IN = "The person opted in"
@@ -66,6 +67,8 @@ class Comparison(Case):
         """
         policy, remembered = self.policy, self.memory.snapshot
         base = self.base(address)
+        changed_ms = (subscriber and subscriber.updated_ms) or 0
+        read_ms = contact.date_updated_ms or 0
         back = self._back(contact, evidence, judgement)
         return Sides(
             wanted={**policy.field_map.desired(contact, judgement.status), **values},
@@ -91,7 +94,16 @@ class Comparison(Case):
             and not judgement.bounced,
             held=self._is_held(base, judgement),
             back=back,
+            newer=Owner.MAILJET if changed_ms > read_ms else Owner.GHL,
+            read_ms=read_ms,
+            remapped_id=0 if base else self._remapped_id(address),
         )
+
+    def _remapped_id(self, address: bytes) -> int:
+        """Mailjet's id of who was synced under another mapping, else 0."""
+        known = self.memory.snapshot
+        is_same = known is not None and known.address == address
+        return known.mailjet_id if known and is_same else 0
 
     def _back(
         self, contact: Contact, evidence: Evidence, judgement: Judgement

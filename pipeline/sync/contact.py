@@ -31,6 +31,7 @@ class Contact:
         dnd: GHL's all-channel flag; None is unknown.
         dnd_settings: GHL's object as received; None is unknown.
         custom_fields: custom field id to value; None is unknown.
+        business_id: "" for none; None is unknown.
         date_added_ms, date_updated_ms: milliseconds since 1970 UTC; None is unknown.
     """
 
@@ -68,6 +69,7 @@ class Subscriber:
             that is missing has never had the person; None is unknown.
         excluded_ms: when `excluded` last changed, milliseconds since 1970 UTC; None
             is unknown, or never.
+        updated_ms: Mailjet's `LastUpdateAt`, in the same way.
     """
 
     contact_id: int
@@ -78,6 +80,7 @@ class Subscriber:
     complained: bool = False
     unsubscribed: Mapping[int, bool] | None = None
     excluded_ms: int | None = None
+    updated_ms: int | None = None
 
     @property
     def is_erased(self) -> bool:

@@ -6,8 +6,8 @@ from pipeline.sync import blocking, consent, ghl_dnd
 from pipeline.sync.blocking import Reason
 from pipeline.sync.consent import OF_MAILJET, Record, Source, Verdict
 from pipeline.sync.contact import Contact, Subscriber
-from pipeline.sync.diff import Inheritance
 from pipeline.sync.ports import Evidence, Policy
+from pipeline.sync.sides import Inheritance
 from pipeline.sync.snapshot import Snapshot
 
 

@@ -6,10 +6,10 @@ from pipeline.errors import NotFound, PermanentError, Reach
 from pipeline.sync.case import Case, Outcome, Result
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, EmailProblem, ListAction
-from pipeline.sync.diff import Sides
 from pipeline.sync.judging import Hearing, Judgement
 from pipeline.sync.mapping import EMAIL_STATUS
 from pipeline.sync.remembering import empty_snapshot
+from pipeline.sync.sides import Sides
 from pipeline.sync.snapshot import Snapshot
 from pipeline.sync.writer import Writer
 

@@ -1,4 +1,4 @@
-"""Which GHL field becomes which Mailjet property: the default mapping `core`.
+"""What Mailjet should hold of a contact: the mapping's rows, and what is always there.
 
 Mailjet has no tags, tasks or custom objects on a contact, so everything is carried by
 static contact properties. Their names are lower-case because Mailjet lower-cases them
@@ -9,34 +9,22 @@ anyway (mailjet/api-documentation#20, read 2026-11), and each must exist before 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property
 from hashlib import blake2b
 
 from pipeline.sync import blocking
 from pipeline.sync.aggregates import DATATYPES, LAST_NOTE
 from pipeline.sync.contact import Contact
+from pipeline.sync.fields import BUSINESS, CORE_ROWS, CUSTOM, LIST, TAG, Custom, Row
 
-FIELD_TO_PROPERTY = {
-    "firstName": "firstname",
-    "lastName": "lastname",
-    "phone": "phone",
-    "companyName": "company",
-    "city": "city",
-    "state": "state",
-    "country": "country",
-    "postalCode": "postal_code",
-    "timezone": "timezone",
-    "source": "source",
-    "assignedTo": "ghl_assigned_to",
-}
 CONTACT_ID = "ghl_contact_id"
 LOCATION_ID = "ghl_location_id"
 TAGS = "ghl_tags"
 EMAIL_STATUS = "ghl_email_status"
 NAME = "(name)"
 """Not a property: the `Name` of the Mailjet contact, compared like one."""
-
-TEXTS = (*FIELD_TO_PROPERTY.values(), CONTACT_ID, LOCATION_ID, TAGS, EMAIL_STATUS)
+SYSTEM = (CONTACT_ID, LOCATION_ID, TAGS, EMAIL_STATUS)
+NAME_FIELDS = ("firstName", "lastName")
 
 NO_TAGS = "|"
 """What `ghl_tags` holds once the last tag is gone: the effect of writing an empty
@@ -44,45 +32,135 @@ string is documented nowhere, and `Contains(ghl_tags, "|vip|")` is false here to
 
 
 @dataclass(frozen=True)
+class Layout:
+    """The rows of a connection with all that follows from them; made once.
+
+    Args:
+        note_excerpt: the text of the last note is a property too.
+    """
+
+    rows: tuple[Row, ...] = CORE_ROWS
+    note_excerpt: bool = False
+
+    @cached_property
+    def datatypes(self) -> dict[str, str]:
+        """Every property that a sync writes or reads, with its Mailjet datatype."""
+        around = {
+            k: v for k, v in DATATYPES.items() if k != LAST_NOTE or self.note_excerpt
+        }
+        mapped = {row.column: row.datatype for row in self.rows if not row.list_id}
+        return {**mapped, **dict.fromkeys(SYSTEM, "str"), **around}
+
+    @cached_property
+    def lists(self) -> tuple[int, ...]:
+        """The Mailjet lists that rows are about."""
+        return tuple(sorted({row.list_id for row in self.rows if row.list_id}))
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """What a snapshot remembers, in order; `list:ID` is membership of a list."""
+        members = (f"{LIST}{list_id}" for list_id in self.lists)
+        return (NAME, *self.datatypes, *members)
+
+    @cached_property
+    def shared(self) -> dict[str, Row]:
+        """Rows whose value may come from Mailjet, by column."""
+        return {row.column: row for row in self.rows if row.to_ghl}
+
+    @cached_property
+    def joinable(self) -> frozenset[str]:
+        """Columns of lists that a contact joins because of what GHL says."""
+        return frozenset(r.column for r in self.rows if r.list_id and r.to_mailjet)
+
+    @cached_property
+    def read_lists(self) -> tuple[int, ...]:
+        """Lists whose members tell something to GHL."""
+        return tuple(i for i in self.lists if f"{LIST}{i}" in self.shared)
+
+    @cached_property
+    def clearable(self) -> frozenset[str]:
+        """Columns of which an empty value is a wish: a task that is done must not be
+        mailed about, while an empty field wipes nothing unless its row says so."""
+        return frozenset({*DATATYPES, *(r.column for r in self.rows if r.clears)})
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """Names in `Contact.values` without which a contact is not known enough."""
+        plain = (
+            row.ghl for row in self.rows if not row.ghl.startswith((TAG, BUSINESS))
+        )
+        fields = {n for n in plain if not n.startswith(CUSTOM)}
+        return frozenset({*fields, *NAME_FIELDS} - {"businessId", "dateAdded"})
+
+    @cached_property
+    def custom_keys(self) -> tuple[str, ...]:
+        """Keys of the custom fields that rows name."""
+        keys = (row.ghl for row in self.rows if row.ghl.startswith(CUSTOM))
+        return tuple(dict.fromkeys(keys))
+
+    @cached_property
+    def needs_business(self) -> bool:
+        about = ("businessId", BUSINESS)
+        return any(row.ghl.startswith(about) for row in self.rows)
+
+
+CORE = Layout()
+
+
+@dataclass(frozen=True)
 class FieldMap:
     """The mapping of one connection.
 
     Args:
-        tag_lists: lower-case tag to the Mailjet list that mirrors it.
         confirmation_tag: our own mark in GHL; like those of `blocking` it is never
             carried to Mailjet, or the mark of one sync would start the next.
-        note_excerpt: the text of the last note is a property too.
+        custom: custom fields by key, as `setup` found them; what a row names and GHL
+            does not have is unknown.
     """
 
     location_id: str
     list_id: int = 0
-    tag_lists: Mapping[str, int] = field(default_factory=dict)
+    layout: Layout = CORE
     confirmation_tag: str = ""
-    note_excerpt: bool = False
+    custom: Mapping[str, Custom] = field(default_factory=dict)
 
     @property
     def properties(self) -> dict[str, str]:
-        """Every Mailjet property that a sync writes, with its Mailjet datatype."""
-        return _properties(note_excerpt=self.note_excerpt)
+        """Every Mailjet property, with its Mailjet datatype."""
+        return self.layout.datatypes
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What a snapshot remembers, in order; `list:ID` is membership of a list."""
-        lists = frozenset(self.tag_lists.values())
-        return _columns(lists, note_excerpt=self.note_excerpt)
+        """What a snapshot remembers, in order."""
+        return self.layout.columns
 
     @property
     def digest(self) -> bytes:
         """4 bytes that change with the columns; a snapshot of others is no base."""
-        return _digest(self.list_id, self.columns)
+        text = "\n".join((f"main:{self.list_id}", *self.columns))
+        return blake2b(text.encode(), digest_size=4).digest()
+
+    def knows_enough(self, contact: Contact) -> bool:
+        """Whether a row of a listing tells all that the mapping is about."""
+        layout = self.layout
+        if contact.tags is None or not layout.needs <= contact.values.keys():
+            return False
+        if layout.custom_keys and contact.custom_fields is None:
+            return False
+        return not (layout.needs_business and contact.business_id is None)
 
     def desired(self, contact: Contact, status: str) -> dict[str, str]:
-        """What Mailjet should hold, by column; unknown columns are absent."""
-        wanted = {
-            target: contact.values[source]
-            for source, target in FIELD_TO_PROPERTY.items()
-            if source in contact.values
-        }
+        """GHL's side by column, as Mailjet should hold it; what is unknown, or cannot
+        be held, is absent."""
+        wanted: dict[str, str] = {}
+        for row in self.layout.rows:
+            try:
+                text = row.text(contact, self.custom)
+            except ValueError:
+                continue
+            # Several tags may stand for one list: having one of them is enough.
+            if text is not None and wanted.get(row.column) != "1":
+                wanted[row.column] = text
         if (name := full_name(contact)) is not None:
             wanted[NAME] = name
         wanted[CONTACT_ID] = contact.id
@@ -94,27 +172,37 @@ class FieldMap:
             # A bar within a tag would make two of it.
             barred = "|".join(tag.replace("|", "/") for tag in tags)
             wanted[TAGS] = f"|{barred}|" if tags else NO_TAGS
-            member_of = {self.tag_lists[tag] for tag in tags if tag in self.tag_lists}
-            for list_id in set(self.tag_lists.values()):
-                wanted[f"list:{list_id}"] = "1" if list_id in member_of else "0"
         return wanted
 
+    def misfits(self, contact: Contact) -> tuple[str, ...]:
+        """What of the contact Mailjet's datatypes cannot hold, without its value."""
+        told = []
+        for row in self.layout.rows:
+            if not (row.transforms or row.datatype != "str"):
+                continue
+            try:
+                row.text(contact, self.custom)
+            except ValueError as error:
+                told.append(f"{row.ghl} {error}: not carried to {row.column}")
+        return tuple(told)
 
-def _properties(*, note_excerpt: bool) -> dict[str, str]:
-    around = {k: v for k, v in DATATYPES.items() if k != LAST_NOTE or note_excerpt}
-    return {**dict.fromkeys(TEXTS, "str"), **around}
+    def is_clearable(self, column: str) -> bool:
+        """Whether an empty value is a wish."""
+        return column in self.layout.clearable
 
-
-@lru_cache
-def _columns(lists: frozenset[int], *, note_excerpt: bool) -> tuple[str, ...]:
-    members = (f"list:{list_id}" for list_id in sorted(lists))
-    return (NAME, *_properties(note_excerpt=note_excerpt), *members)
-
-
-@lru_cache
-def _digest(list_id: int, columns: tuple[str, ...]) -> bytes:
-    text = "\n".join((f"main:{list_id}", *columns))
-    return blake2b(text.encode(), digest_size=4).digest()
+    def written(self, column: str, value: str) -> object:
+        """A value as Mailjet gets it; null unassigns (Mailjet guides,
+        _contacts_bulk.md, read 2026-11)."""
+        if not value:
+            return None
+        match self.layout.datatypes.get(column):
+            case "int":
+                return int(value)
+            case "float":
+                return float(value)
+            case "bool":
+                return value == "true"
+        return value
 
 
 def full_name(contact: Contact) -> str | None:
@@ -124,31 +212,22 @@ def full_name(contact: Contact) -> str | None:
     return f"{contact.values['firstName']} {contact.values['lastName']}".strip()
 
 
-def is_clearable(column: str) -> bool:
-    """Whether an empty value is a wish: a task that is done must not be mailed about,
-    while an empty field of a contact wipes nothing."""
-    return column in DATATYPES
-
-
-def written(column: str, value: str) -> object:
-    """A value as Mailjet gets it; null unassigns (Mailjet guides,
-    _contacts_bulk.md, read 2026-11)."""
-    if not value:
-        return None
-    return int(value) if DATATYPES.get(column) == "int" else value
-
-
-def canonical(column: str, value: object) -> str:
+def canonical(column: str, value: object, datatype: str = "str") -> str:
     """A value as it is compared: the order of tags is nobody's change, and a number or
     a date is the same in each of the forms that Mailjet has for it."""
     text = "" if value is None else str(value)
     if column == TAGS:
         return "|".join(sorted(set(text.strip("|").split("|"))))
-    if not text or DATATYPES.get(column, "str") == "str":
+    if not text or datatype == "str":
         return text
     try:
-        if DATATYPES[column] == "int":
-            return str(int(float(text)))
+        match datatype:
+            case "int":
+                return str(int(float(text)))
+            case "float":
+                return repr(float(text))
+            case "bool":
+                return text.lower()
         return _moment(text).isoformat(timespec="seconds")
     except (ValueError, OverflowError):
         return text

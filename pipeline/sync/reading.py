@@ -5,8 +5,8 @@ from dataclasses import replace
 from pipeline.errors import NotFound
 from pipeline.sync import consent
 from pipeline.sync.contact import ListAction, Subscriber
-from pipeline.sync.diff import Inheritance
 from pipeline.sync.ports import Evidence, Mailjet, Policy
+from pipeline.sync.sides import Inheritance
 from pipeline.sync.snapshot import Snapshot
 
 NOBODY = Subscriber(0, properties={}, excluded=False, unsubscribed={})

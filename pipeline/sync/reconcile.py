@@ -8,23 +8,23 @@ from dataclasses import replace
 
 from pipeline.errors import BudgetSpent, NotFound, VendorError
 from pipeline.sync import around, diff, ghl_dnd, leaving, responding
-from pipeline.sync.actions import Action, Append, Confirm
+from pipeline.sync.actions import Action, Adopt, Append, Confirm
+from pipeline.sync.adopting import Remarks, remarks
 from pipeline.sync.around import Around
 from pipeline.sync.case import Outcome, Result
 from pipeline.sync.comparing import Comparison, after
 from pipeline.sync.consent import Source, Verdict
 from pipeline.sync.contact import Contact, Subscriber
-from pipeline.sync.diff import Inheritance, Sides
 from pipeline.sync.judging import Judgement
-from pipeline.sync.mapping import FIELD_TO_PROPERTY
 from pipeline.sync.ports import Evidence, Ghl, Mailjet, Memory, Policy
 from pipeline.sync.reading import (
     NOBODY,
     read_subscriber,
 )
 from pipeline.sync.remembering import remember
+from pipeline.sync.sides import Inheritance, Sides
 from pipeline.sync.snapshot import Snapshot
-from pipeline.sync.writer import Writer
+from pipeline.sync.writer import Facts, Writer
 
 
 def sync_contact(
@@ -103,9 +103,9 @@ class _Sync(Comparison):
         """Search lags writes by seconds, so urgent work never trusts a row."""
         if self.policy.details_always or not self.memory.trusting:
             return False
-        if row.email is None or row.tags is None:
+        if row.email is None:
             return False
-        if not FIELD_TO_PROPERTY.keys() <= row.values.keys():
+        if not self.policy.field_map.knows_enough(row):
             return False
         snapshot = self.memory.snapshot
         return snapshot is None or (row.date_updated_ms or 0) >= snapshot.updated_ms
@@ -122,7 +122,7 @@ class _Sync(Comparison):
     ) -> Result:
         address = self.policy.fingerprint.address(email)
         heir = self.inherit(address)
-        reads = self._must_read(heir, evidence)
+        reads = self._must_read(heir, evidence, address)
         subscriber = self._subscriber(address, email) if reads else None
         judgement = self.judge(contact, address, evidence, subscriber, heir)
         sides = self.sides(contact, address, evidence, subscriber, heir, judgement, {})
@@ -134,6 +134,9 @@ class _Sync(Comparison):
         mailjet_id = _mailjet_id(sides, evidence)
         appends = self._appends(found, mailjet_id)
         actions = (*self._plan(sides), *appends)
+        if contact is self.memory.row and any(isinstance(a, Adopt) for a in actions):
+            # A row may be seconds old, and what GHL changed since be written over.
+            return self._from_details()
         known = mailjet_id or evidence.in_mailjet_set or appends
         if actions and known and subscriber is None:
             # Whom Mailjet has is never changed unseen: they may have said no, left the
@@ -175,6 +178,7 @@ class _Sync(Comparison):
         writer = Writer(self.ghl, self.mailjet, self.policy, contact.id, email)
         facts = writer.run(actions, _mailjet_id(sides, evidence))
         before = around.carried_before(self.memory)
+        told = remarks(contact, sides, self.policy) if actions else Remarks()
         return Result(
             _outcome(actions, sides),
             replace(
@@ -182,10 +186,11 @@ class _Sync(Comparison):
                 carried=found.carried(before, self.policy),
             ),
             after(judgement.record, actions, sides),
-            wake=self._wake(address, judgement, evidence),
+            wake=self._wake(address, judgement, evidence, facts),
             looked=found.looked,
             postponed=found.postponed,
-            left_alone=(*found.left_alone, *facts.left_alone),
+            left_alone=(*found.left_alone, *facts.left_alone, *told.misfits),
+            conflicts=told.conflicts,
             crossings=found.crossings(self.policy.carrying.now_ms),
         )
 
@@ -210,7 +215,9 @@ class _Sync(Comparison):
         )
         return tuple(map(Append, states))
 
-    def _must_read(self, heir: Inheritance | None, evidence: Evidence) -> bool:
+    def _must_read(
+        self, heir: Inheritance | None, evidence: Evidence, address: bytes
+    ) -> bool:
         remembered = self.memory.snapshot
         doubtful = remembered is not None and (
             remembered.erased or remembered.bounced or remembered.held
@@ -219,6 +226,8 @@ class _Sync(Comparison):
             heir
             or doubtful
             or Source.OPT_IN in evidence.own
+            # What Mailjet has may be what counts.
+            or (self.policy.field_map.layout.shared and not self.base(address))
             or self.memory.unsettled
             or not self.memory.trusting
         )
@@ -239,9 +248,10 @@ class _Sync(Comparison):
         return Confirm(tag) if wanted else None
 
     def _wake(
-        self, address: bytes, judgement: Judgement, evidence: Evidence
+        self, address: bytes, judgement: Judgement, evidence: Evidence, facts: Facts
     ) -> tuple[str, ...]:
-        """Who has to look again: a no came to their address, or this one left it."""
+        """Who has to look again: a no came to their address, or this one left it; and
+        a contact that was given something, for what Mailjet is to hold of that."""
         old = self.memory.snapshot
         was_closed = old is not None and old.opted_out
         is_moved = old is None or old.address != address
@@ -251,6 +261,8 @@ class _Sync(Comparison):
         is_other = was_complained is not (judgement.verdict is Verdict.COMPLAINED)
         if was_closed != is_closed or (is_closed and is_moved) or is_other:
             wake |= evidence.sharers.keys()
+        if facts.adopted:
+            wake.add(self.contact_id)
         return tuple(sorted(wake))
 
     def _lost(self, sides: Sides) -> Snapshot | None:
@@ -258,16 +270,15 @@ class _Sync(Comparison):
         old = self.memory.snapshot
         if old is None or sides.inherits or sides.subscriber is not NOBODY:
             return None
-        return old if old.erased or (sides.base and old.mailjet_id) else None
+        return old if old.erased or sides.remembered_id else None
 
 
 def _mailjet_id(sides: Sides, evidence: Evidence) -> int:
     """Mailjet's id of the address, also where another contact had it made."""
     if sides.subscriber is not None and sides.subscriber.contact_id:
         return sides.subscriber.contact_id
-    if sides.base is not None and sides.base.mailjet_id:
-        return sides.base.mailjet_id
-    return max((sharer.mailjet_id for sharer in evidence.sharers.values()), default=0)
+    others = (sharer.mailjet_id for sharer in evidence.sharers.values())
+    return sides.remembered_id or max(others, default=0)
 
 
 def _outcome(actions: tuple[Action, ...], sides: Sides) -> Outcome:
@@ -277,5 +288,4 @@ def _outcome(actions: tuple[Action, ...], sides: Sides) -> Outcome:
         return Outcome.OPTED_OUT
     if not sides.writes_properties:
         return Outcome.SHARED
-    is_known = sides.base is not None and sides.base.mailjet_id
-    return Outcome.UPDATED if is_known else Outcome.CREATED
+    return Outcome.UPDATED if sides.remembered_id else Outcome.CREATED

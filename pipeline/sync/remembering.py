@@ -3,9 +3,8 @@
 from pipeline.sync.activity import Carried
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact
-from pipeline.sync.diff import Sides
-from pipeline.sync.mapping import is_clearable
 from pipeline.sync.ports import Policy
+from pipeline.sync.sides import Sides
 from pipeline.sync.snapshot import UNKNOWN, Snapshot
 from pipeline.sync.writer import Facts
 
@@ -51,14 +50,19 @@ def _sides(
     if sides.subscriber is not None:
         told = fingerprint.subscriber(columns, sides.subscriber)
     values = facts.values or {}
-    wanted = fingerprint.wanted(columns, sides.wanted)
+    wanted = fingerprint.wanted(columns, {**sides.wanted, **facts.adopted})
     ghl = tuple(n or old for n, old in zip(wanted, base_ghl, strict=True))
     # What is to hold nothing holds nothing, unless a later read tells otherwise.
     empty = {
         column: fingerprint.of(column, "")
         for column, value in sides.wanted.items()
-        if not value and is_clearable(column)
+        if not value and policy.field_map.is_clearable(column)
     }
+    # What GHL was not given is to be found different again.
+    told = tuple(
+        theirs[index] if column in facts.withheld else told[index]
+        for index, column in enumerate(columns)
+    )
     mailjet = tuple(
         fingerprint.of(column, values[column])
         if column in values

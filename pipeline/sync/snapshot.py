@@ -12,7 +12,8 @@ from hashlib import blake2b
 
 from pipeline.sync.activity import Carried
 from pipeline.sync.contact import Subscriber
-from pipeline.sync.mapping import NAME, canonical
+from pipeline.sync.fields import LIST
+from pipeline.sync.mapping import CORE, NAME, canonical
 
 UNKNOWN = 0
 """The fingerprint of a value that nobody has told us."""
@@ -21,13 +22,19 @@ ADDRESS_BYTES = 8
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Keyed hashes: without the key nobody can try addresses or phones against them."""
+    """Keyed hashes: without the key nobody can try addresses or phones against them.
+
+    Args:
+        datatypes: Mailjet's, by column; the values of a type have several forms.
+    """
 
     key: bytes
+    datatypes: Mapping[str, str] = field(default_factory=lambda: CORE.datatypes)
 
     def of(self, column: str, value: object) -> int:
         """1 to 2**32-1; equal values of one column give equal numbers."""
-        return _fingerprint(self.key, column, "" if value is None else str(value))
+        text = "" if value is None else str(value)
+        return _fingerprint(self.key, column, text, self.datatypes.get(column, "str"))
 
     def address(self, email: str) -> bytes:
         """8 bytes that stand for a normalised address."""
@@ -42,7 +49,7 @@ class Fingerprint:
         return tuple(
             UNKNOWN if value is None else self.of(column, value)
             for column, value in (
-                (column, _subscriber_value(column, subscriber)) for column in columns
+                (column, subscriber_value(column, subscriber)) for column in columns
             )
         )
 
@@ -97,21 +104,23 @@ def bare_snapshot(mailjet_id: int) -> Snapshot:
 
 
 @lru_cache(maxsize=1024)
-def _fingerprint(key: bytes, column: str, text: str) -> int:
+def _fingerprint(key: bytes, column: str, text: str, datatype: str) -> int:
     """Asked for many times in one sync: of what is wanted, written and answered."""
-    canon = f"{column}\n{canonical(column, text)}".encode()
+    canon = f"{column}\n{canonical(column, text, datatype)}".encode()
     digest = blake2b(canon, key=key, digest_size=4).digest()
     return int.from_bytes(digest, "big") or 1
 
 
-def _subscriber_value(column: str, subscriber: Subscriber) -> object | None:
+def subscriber_value(column: str, subscriber: Subscriber) -> object | None:
+    """Mailjet's side of one column; None where the record does not tell."""
     if column == NAME:
         return subscriber.name
-    if column.startswith("list:"):
+    if column.startswith(LIST):
         if subscriber.unsubscribed is None:
             return None
-        active = subscriber.unsubscribed.get(int(column[5:])) is False
+        active = subscriber.unsubscribed.get(int(column.removeprefix(LIST))) is False
         return "1" if active else "0"
     if subscriber.properties is None:
         return None
-    return subscriber.properties.get(column, "")
+    value = subscriber.properties.get(column)
+    return "" if value is None else value

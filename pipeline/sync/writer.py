@@ -1,13 +1,14 @@
 """Run a plan, one vendor call per action, and make the snapshot of what came of it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 
 from pipeline.errors import Rejected, ScopeMissing, VendorError
 from pipeline.sync import blocking, ghl_dnd
 from pipeline.sync.actions import (
     Action,
+    Adopt,
     Append,
     Confirm,
     Edit,
@@ -35,6 +36,8 @@ class Facts:
         values: column to the value that Mailjet holds now.
         found_ms, updated_ms: GHL's dates of the contact before and after a change of
             ours, 0 without one.
+        adopted: what GHL was given, by column, as its side of it.
+        withheld: columns of what it was not given, for want of a scope.
         left_alone: what was refused and holds up nothing else.
     """
 
@@ -43,6 +46,8 @@ class Facts:
     values: Mapping[str, object] | None = None
     found_ms: int = 0
     updated_ms: int = 0
+    adopted: Mapping[str, str] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
     left_alone: tuple[str, ...] = ()
 
 
@@ -111,8 +116,7 @@ class Writer:
             self._block(action)
         except ScopeMissing as error:
             # Whoever cannot write to GHL is to be right in Mailjet all the same.
-            told = (*self._facts.left_alone, f"e-mail DND in GHL: {error}")
-            self._facts = replace(self._facts, left_alone=told)
+            self._leave_alone("e-mail DND in GHL", error)
 
     def _block(self, action: Block) -> None:
         """The tag first: the answer to the DND then tells the date of all we changed.
@@ -148,12 +152,7 @@ class Writer:
                 raise
             updated = self._put_dnd(documented)
         if updated is not None:
-            # The poll for changes would find our own one.
-            self._facts = replace(
-                self._facts,
-                found_ms=now.date_updated_ms or 0,
-                updated_ms=updated.date_updated_ms or 0,
-            )
+            self._changed_ghl(now.date_updated_ms or 0, updated)
 
     def _put_dnd(self, settings: Mapping[str, object]) -> Contact | None:
         return self._ghl.update_contact(self._contact_id, {"dndSettings": settings})
@@ -203,6 +202,43 @@ class Writer:
         member = {f"list:{list_id}": "1" for list_id in action.join}
         left = {f"list:{list_id}": "0" for list_id in action.leave}
         self._hold({**left, **member})
+
+    @_apply.register
+    def _(self, action: Adopt) -> None:
+        try:
+            self._adopt(action)
+        except ScopeMissing as error:
+            self._leave_alone("fields and tags in GHL", error)
+            self._facts = replace(self._facts, withheld=frozenset(action.texts))
+
+    def _adopt(self, action: Adopt) -> None:
+        """Tags first: the answer to the fields tells the date of all we changed."""
+        if action.remove:
+            self._ghl.remove_tags(self._contact_id, action.remove)
+        if action.add:
+            self._ghl.add_tags(self._contact_id, action.add)
+        held = action.texts
+        if action.values:
+            updated = self._ghl.update_contact(self._contact_id, action.values)
+            if updated is not None:
+                self._changed_ghl(action.found_ms, updated)
+                # GHL rewrites some values, such as telephone numbers.
+                told = self._policy.field_map.desired(updated, "")
+                held = {name: told.get(name) or text for name, text in held.items()}
+        self._facts = replace(self._facts, adopted=held)
+
+    def _changed_ghl(self, found_ms: int, updated: Contact) -> None:
+        """Remember the date of our own change: the poll for changes would find it."""
+        is_first = not self._facts.updated_ms
+        self._facts = replace(
+            self._facts,
+            found_ms=found_ms if is_first else self._facts.found_ms,
+            updated_ms=updated.date_updated_ms or 0,
+        )
+
+    def _leave_alone(self, what: str, error: ScopeMissing) -> None:
+        told = (*self._facts.left_alone, f"{what}: {error}")
+        self._facts = replace(self._facts, left_alone=told)
 
     @_apply.register
     def _(self, action: Retire) -> None:

@@ -9,8 +9,14 @@ import pytest
 from pipeline.errors import PermanentError, Reach, Rejected, Unauthorized
 from pipeline.permit import Lane
 from pipeline.sync.contact import Subscriber
-from pipeline.sync.mapping import FIELD_TO_PROPERTY
-from tests.builders import MAIN_LIST, VIP_LIST, make_field_map, make_policy, told
+from tests.builders import (
+    CORE_FIELDS,
+    MAIN_LIST,
+    VIP_LIST,
+    make_field_map,
+    make_policy,
+    told,
+)
 from tests.integration.tiny_pipeline import TinyPipeline
 from tests.tiny_vendors import TinyGhl, TinyMailjet
 
@@ -41,7 +47,7 @@ class InterruptedMailjet(TinyMailjet):
 def someone(id_: str, added_ms: int, **fields: object):
     """A contact of the one address, told in full."""
     return told(
-        {**dict.fromkeys(FIELD_TO_PROPERTY, ""), "firstName": id_, "lastName": "Lee"},
+        {**dict.fromkeys(CORE_FIELDS, ""), "firstName": id_, "lastName": "Lee"},
         tags=[],
         id=id_,
         email=EMAIL,

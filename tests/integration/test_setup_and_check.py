@@ -345,7 +345,7 @@ def test_check_names_the_list_of_a_tag_that_mailjet_lacks(build_driver):
 
     said = problems(driver)
 
-    assert "Mailjet list 999999: unknown: correct the list of 'vip'" in said
+    assert "Mailjet list 999999: unknown: correct the list of tag:vip" in said
 
 
 def test_check_names_a_list_that_was_deleted(build_driver, mailjet, mailjet_list):

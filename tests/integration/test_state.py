@@ -5,7 +5,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -17,12 +17,13 @@ from pipeline.feedback import Feedback
 from pipeline.permit import Lane
 from pipeline.polls import Polls
 from pipeline.store.state import CONNECTION_KEYS, Key
+from pipeline.sync import fields as mapping
 from pipeline.sync.mail_event import EventKind, MailEvent
 from pipeline.sync.rules import EVENT
 from tests.builders import make_event
 from tests.driver import Driver, dnd
 from tests.keyspace import Touched, rows_of
-from tests.sandbox import Row, Sandbox, fresh_email
+from tests.sandbox import MailjetCaller, Row, Sandbox, fresh_email
 from tests.valkey import Valkey
 
 PEOPLE = 60
@@ -166,7 +167,13 @@ def life() -> Iterator[Life]:
     with (
         Valkey() as valkey,
         Sandbox("--contacts", str(PEOPLE)) as sandbox,
-        Driver(valkey, sandbox, GHL_BUSINESS_IDS="*", SYNC_RULES=RULES) as driver,
+        Driver(
+            valkey,
+            sandbox,
+            readers_of(sandbox),
+            GHL_BUSINESS_IDS="*",
+            SYNC_RULES=RULES,
+        ) as driver,
         valkey.client() as redis,
         Touched(redis) as listener,
     ):
@@ -184,6 +191,13 @@ def life() -> Iterator[Life]:
         driver.work()
         life.look("at rest")
         yield life
+
+
+def readers_of(sandbox: Sandbox) -> mapping.Row:
+    """A list whose members have a tag in GHL."""
+    with closing(MailjetCaller(sandbox)) as mailjet:
+        column = f"list:{mailjet.new_list()}"
+    return mapping.Row("tag:reader", column, direction=mapping.Direction.BOTH)
 
 
 def first_run(life: Life) -> None:

@@ -54,6 +54,13 @@ class TinyPipeline:
         pages = SubscriberPages(
             self.redis, CONNECTION, self.policy, is_new=self.ledger.is_new()
         )
+        for list_id in self.policy.field_map.layout.read_lists:
+            there = [
+                person.id
+                for person in self.mailjet.people.values()
+                if person.unsubscribed.get(list_id) is False
+            ]
+            pages.add_members(list_id, there, first=True)
         pages.compare(
             Subscriber(s.contact_id, properties=s.properties)
             for s in self._subscribers()

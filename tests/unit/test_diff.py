@@ -22,10 +22,11 @@ from pipeline.sync.actions import (
 from pipeline.sync.blocking import Block, Reason
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, ListAction, Subscriber
-from pipeline.sync.diff import Inheritance, Sides
-from pipeline.sync.mapping import EMAIL_STATUS, FIELD_TO_PROPERTY, NAME, TAGS
+from pipeline.sync.mapping import EMAIL_STATUS, NAME, TAGS
+from pipeline.sync.sides import Inheritance, Sides
 from pipeline.sync.snapshot import Fingerprint, Snapshot
 from tests.builders import (
+    CORE_FIELDS,
     KEY,
     LEAD_LIST,
     MAIN_LIST,
@@ -43,7 +44,7 @@ VALUE = st.sampled_from(["", "Rome", "rome", "Ann", "  ", "a long text"])
 LISTS = (MAIN_LIST, VIP_LIST, LEAD_LIST, 77)
 CONTACTS = st.builds(
     told,
-    st.dictionaries(st.sampled_from(sorted(FIELD_TO_PROPERTY)), VALUE),
+    st.dictionaries(st.sampled_from(sorted(CORE_FIELDS)), VALUE),
     tags=st.none() | st.lists(st.sampled_from(["vip", "lead", "x"]), unique=True),
 )
 MEMBERSHIPS = st.dictionaries(st.sampled_from(LISTS), st.booleans())
@@ -52,7 +53,7 @@ SUBSCRIBERS = st.builds(
     contact_id=st.sampled_from([0, 1]),
     name=st.none() | VALUE,
     properties=st.none()
-    | st.dictionaries(st.sampled_from(sorted(FIELD_TO_PROPERTY.values())), VALUE),
+    | st.dictionaries(st.sampled_from(sorted(CORE_FIELDS.values())), VALUE),
     excluded=st.none() | st.booleans(),
     unsubscribed=st.none() | MEMBERSHIPS,
 )

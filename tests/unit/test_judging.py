@@ -12,9 +12,9 @@ from pipeline.sync.blocking import Block, Reason
 from pipeline.sync.consent import STRICTNESS, Record, Source, Statement, Verdict
 from pipeline.sync.contact import Contact, Subscriber
 from pipeline.sync.delivery import Delivery
-from pipeline.sync.diff import Inheritance
 from pipeline.sync.judging import Hearing, Judgement
 from pipeline.sync.ports import Evidence, Told
+from pipeline.sync.sides import Inheritance
 from pipeline.sync.snapshot import Snapshot
 from tests.builders import (
     LEAD_LIST,

@@ -17,11 +17,12 @@ from pipeline.sync.actions import (
 )
 from pipeline.sync.consent import Verdict, mailjet_opt_out
 from pipeline.sync.contact import Contact, ListAction
-from pipeline.sync.mapping import FIELD_TO_PROPERTY, NAME, canonical
+from pipeline.sync.mapping import NAME
 from pipeline.sync.remembering import empty_snapshot
 from pipeline.sync.snapshot import Fingerprint, Snapshot
 from pipeline.sync.writer import Writer
 from tests.builders import (
+    CORE_FIELDS,
     EMAIL,
     KEY,
     LEAD_LIST,
@@ -33,6 +34,7 @@ from tests.builders import (
     make_field_map,
     make_policy,
     make_snapshot,
+    same,
     told,
 )
 from tests.tiny_vendors import TinyGhl, TinyMailjet, as_it_is
@@ -42,7 +44,7 @@ COLUMNS = make_field_map().columns
 VALUE = st.sampled_from(["", "Rome", "ROME", "Ann", "a text of some length", "42"])
 CONTACTS = st.builds(
     told,
-    st.dictionaries(st.sampled_from(sorted(FIELD_TO_PROPERTY)), VALUE),
+    st.dictionaries(st.sampled_from(sorted(CORE_FIELDS)), VALUE),
     tags=st.none() | st.lists(st.sampled_from(["vip", "lead", "x"]), unique=True),
 )
 VERDICTS = st.sampled_from(Verdict)
@@ -163,11 +165,11 @@ def test_after_a_sync_mailjet_holds_all_that_ghl_told(
                     once[column]
                     for once in told_so_far
                     if column in once
-                    and canonical(column, once[column]) == canonical(column, value)
+                    and same(column, once[column]) == same(column, value)
                 ]
-                known = canonical(column, (held.properties or {}).get(column))
-                stored = {canonical(column, rewrite(text)) for text in equal}
-                assert known in {*stored, canonical(column, value)}
+                known = same(column, (held.properties or {}).get(column))
+                stored = {same(column, rewrite(text)) for text in equal}
+                assert known in {*stored, same(column, value)}
         for column, value in lists.items():
             member = (held.unsubscribed or {}).get(int(column[5:])) is False
             assert member == (value == "1")

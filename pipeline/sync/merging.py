@@ -1,0 +1,185 @@
+"""Whose value goes where: both sides of each column, against both as remembered.
+
+A row to Mailjet is GHL's: what differs there is written over. A row to GHL is Mailjet's
+in the same way. Of a row for both, whichever side changed is carried; where both did,
+the owner's. An empty value is carried only where the row says so, and never on the
+strength of a memory that was lost.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from pipeline.sync.contact import Subscriber
+from pipeline.sync.fields import Direction, Owner, Row
+from pipeline.sync.mapping import FieldMap
+from pipeline.sync.snapshot import UNKNOWN, Fingerprint, Snapshot
+
+
+class Way(Enum):
+    """Where a value goes."""
+
+    NOWHERE = 0
+    TO_MAILJET = 1
+    TO_GHL = 2
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Fingerprints of one column on both sides; `UNKNOWN` where nobody told."""
+
+    ghl: int
+    mailjet: int
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What follows for all columns, in their order.
+
+    Args:
+        to_mailjet, to_ghl: columns to write there.
+        conflicts: columns that both sides changed, and whose value stays.
+    """
+
+    to_mailjet: tuple[str, ...]
+    to_ghl: tuple[str, ...] = ()
+    conflicts: tuple[tuple[str, Owner], ...] = ()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Both sides of every column.
+
+    Args:
+        wanted: GHL's side, as Mailjet should hold it.
+        base: the snapshot of the same address, None without one.
+        subscriber: Mailjet's side really read, None when it was not.
+        seen: Mailjet's side as the last paged read found it different, else None.
+        newer: the side that was changed last.
+    """
+
+    wanted: Mapping[str, str]
+    base: Snapshot | None
+    subscriber: Subscriber | None
+    seen: tuple[int, ...] | None
+    newer: Owner
+
+
+def merge(columns: Columns, field_map: FieldMap, fingerprint: Fingerprint) -> Merge:
+    """Decide each column.
+
+    Where Mailjet's side is known, it decides: equal needs no write, and so does "both
+    as remembered" (Mailjet rewrites values, and an echo must stay silent). Where it is
+    not, GHL's own change decides.
+    """
+    names, base = field_map.columns, columns.base
+    known = columns.seen
+    if columns.subscriber is not None:
+        known = fingerprint.subscriber(names, columns.subscriber)
+    to_mailjet, to_ghl, conflicts = [], [], []
+    for index, column in enumerate(names):
+        value = columns.wanted.get(column)
+        if value is None:
+            continue
+        now = Pair(fingerprint.of(column, value), known[index] if known else UNKNOWN)
+        then = Pair(base.ghl[index], base.mailjet[index]) if base else None
+        row = field_map.layout.shared.get(column)
+        if row is None:
+            if _is_stale(value, now, then, clears=field_map.is_clearable(column)):
+                to_mailjet.append(column)
+            continue
+        nothing = frozenset(fingerprint.of(column, text) for text in row.nothings)
+        way, is_conflict = decide(row, now, then, nothing, columns.newer)
+        if way is Way.TO_MAILJET:
+            to_mailjet.append(column)
+        elif way is Way.TO_GHL:
+            to_ghl.append(column)
+        if is_conflict and way is not Way.NOWHERE:
+            winner = Owner.GHL if way is Way.TO_MAILJET else Owner.MAILJET
+            conflicts.append((column, winner))
+    return Merge(tuple(to_mailjet), tuple(to_ghl), tuple(conflicts))
+
+
+def _is_stale(value: str, now: Pair, then: Pair | None, *, clears: bool) -> bool:
+    """Whether Mailjet is to be written GHL's value, which alone counts."""
+    if not (value or clears):
+        return False
+    unmoved = then is not None and then.ghl == now.ghl
+    held = now.mailjet or (then.mailjet if then else UNKNOWN)
+    if not value:
+        # No vendor rewrites nothing into something: what is held is stale.
+        return held not in (UNKNOWN, now.ghl)
+    if now.mailjet == UNKNOWN:
+        return not unmoved
+    if now.mailjet == now.ghl:
+        return False
+    return not (then and unmoved and then.mailjet == now.mailjet)
+
+
+def decide(
+    row: Row, now: Pair, then: Pair | None, nothing: frozenset[int], newer: Owner
+) -> tuple[Way, bool]:
+    """Where the value of a row that leads to GHL goes, and whether both had changed.
+
+    Args:
+        then: both sides as they were when last equal; None without a memory.
+        nothing: fingerprints of the values that tell of nothing.
+    """
+    if now.mailjet == UNKNOWN:
+        return _unread(row, now, then, nothing), False
+    is_same = now.mailjet == now.ghl or {now.mailjet, now.ghl} <= nothing
+    if is_same and row.to_mailjet:
+        return Way.NOWHERE, False
+    is_known = then is not None and UNKNOWN not in (then.ghl, then.mailjet)
+    if then is None or not is_known:
+        return _first(row, now, nothing, newer)
+    ghl_moved = _has_moved(then.ghl, now.ghl, nothing)
+    mailjet_moved = _has_moved(then.mailjet, now.mailjet, nothing)
+    if not (ghl_moved or mailjet_moved):
+        return Way.NOWHERE, False
+    carries = {
+        Way.TO_MAILJET: row.carries_nothing or now.ghl not in nothing,
+        Way.TO_GHL: row.carries_nothing or now.mailjet not in nothing,
+    }
+    if row.direction is Direction.TO_GHL:
+        return (Way.TO_GHL if carries[Way.TO_GHL] else Way.NOWHERE), False
+    way = _owners(row.owner, newer)
+    is_conflict = ghl_moved and mailjet_moved
+    if not is_conflict:
+        way = Way.TO_MAILJET if ghl_moved else Way.TO_GHL
+    elif not carries[way]:
+        # Emptied here and changed there: what was changed is the only value.
+        way = Way.TO_GHL if way is Way.TO_MAILJET else Way.TO_MAILJET
+    return (way if carries[way] else Way.NOWHERE), is_conflict
+
+
+def _has_moved(then: int, now: int, nothing: frozenset[int]) -> bool:
+    """Whether a side changed; from one form of nothing to another is no change."""
+    return then != now and not {then, now} <= nothing
+
+
+def _owners(owner: Owner, newer: Owner) -> Way:
+    winner = newer if owner is Owner.NEWER else owner
+    return Way.TO_GHL if winner is Owner.MAILJET else Way.TO_MAILJET
+
+
+def _unread(row: Row, now: Pair, then: Pair | None, nothing: frozenset[int]) -> Way:
+    """Nobody told Mailjet's side, which is as remembered then, or was never ours."""
+    moved = then is None or then.ghl != now.ghl
+    if not row.to_mailjet:
+        # Mailjet's word counts, and somebody changed GHL's: it has to be read.
+        return Way.TO_GHL if then and then.ghl and moved else Way.NOWHERE
+    carries = now.ghl not in nothing or bool(then and row.carries_nothing)
+    return Way.TO_MAILJET if moved and carries else Way.NOWHERE
+
+
+def _first(
+    row: Row, now: Pair, nothing: frozenset[int], newer: Owner
+) -> tuple[Way, bool]:
+    """Without a memory nothing is taken away: what is there on one side is carried."""
+    if now.mailjet in nothing:
+        is_there = row.to_mailjet and now.ghl not in nothing
+        return (Way.TO_MAILJET if is_there else Way.NOWHERE), False
+    if now.ghl in nothing or not row.to_mailjet:
+        return Way.TO_GHL, False
+    return _owners(row.owner, newer), True
