@@ -199,7 +199,7 @@ def list_runs(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(run) for run in found]))
     else:
-        terminal.show_runs(found, pipeline.settings.bulk_hours)
+        terminal.show_runs(found, kit.connection.schedule.bulk_hours)
 
 
 def _control(action: Any, done: str) -> None:

@@ -6,25 +6,33 @@ once, by the name the operator typed, with what to do; secrets are never echoed.
 """
 
 import os
-import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema
 
+from pipeline.config_file import read_connections
+from pipeline.config_mapping import Row
+from pipeline.config_problems import load
+from pipeline.config_rows import LIST
+from pipeline.config_schedule import Schedule
 from pipeline.config_schema import ConnectionSchema, Rate, SettingsSchema
 from pipeline.errors import ConfigError
 
-__all__ = ["Connection", "Rate", "Settings", "from_env"]
+__all__ = ["Connection", "Rate", "Row", "Schedule", "Settings", "from_env"]
 
 
 @dataclass(frozen=True)
 class Connection:
-    """One GHL location joined to one Mailjet API key and list."""
+    """One GHL location joined to one Mailjet API key and list.
+
+    Args:
+        core_fields: whether the default mapping holds beside `rows`.
+        rows: what is mapped, each with the fields of `pipeline.sync`'s row.
+    """
 
     name: str
     ghl_token: str = field(repr=False)
@@ -39,7 +47,6 @@ class Connection:
     ghl_daily: int
     daily_reserve: int
     mailjet_rate: Rate
-    tag_lists: Mapping[str, int]
     confirmation_tag: str
     exclude_opted_out: bool
     note_bodies: bool
@@ -52,6 +59,27 @@ class Connection:
     webhook_secret: str = field(repr=False)
     soft_bounces: int
     rules: tuple[Mapping[str, Any], ...]
+    schedule: Schedule
+    core_fields: bool
+    rows: tuple[Row, ...]
+
+    @property
+    def lists(self) -> tuple[tuple[str, int], ...]:
+        """What is mapped to a list, such as `tag:vip`, and the id of that list."""
+        return tuple(
+            (row["ghl"], int(row["column"].removeprefix(LIST)))
+            for row in self.rows
+            if row["column"].startswith(LIST)
+        )
+
+    @property
+    def tag_lists(self) -> Mapping[str, int]:
+        """Tag to the list that mirrors it."""
+        return {
+            name.removeprefix(TAG): list_id
+            for name, list_id in self.lists
+            if name.startswith(TAG)
+        }
 
     @property
     def calls_per_second(self) -> float:
@@ -69,11 +97,6 @@ class Settings:
     read_only: bool
     details_always: bool
     optout_scope_account: bool
-    changes_interval_seconds: int
-    optouts_interval_seconds: int
-    feedback_interval_seconds: int
-    bulk_hours: tuple[int, int]
-    report_hour: int
     ghl_webhook_public_key: str
     ghl_webhook_legacy_key: str
     webhook_legacy: bool
@@ -134,20 +157,7 @@ CONNECTION_VARIABLES = {
     "rules": "SYNC_RULES",
 }
 CONNECTIONS_FILE_VARIABLE = "SYNC_CONNECTIONS_FILE"
-SECRET_FIELDS = (
-    "ghl_token",
-    "mailjet_api_key",
-    "mailjet_secret_key",
-    "webhook_secret",
-)
-STAND_IN = "-" * 16
-"""For a secret whose problem is reported already: a second line would only confuse."""
-WHERE_TO_FIND = {
-    "ghl_token": "create one in GHL: Settings > Private Integrations",
-    "ghl_location_id": "the id in the address of the sub-account's GHL pages",
-    "mailjet_api_key": "Mailjet: Account settings > API key management",
-    "mailjet_secret_key": "Mailjet: Account settings > API key management",
-}
+TAG = "tag:"
 
 
 def from_env(
@@ -165,14 +175,20 @@ def from_env(
         from_file = {k: v for k, v in dotenv_values(dotenv_path).items() if v}
         environ = {**from_file, **{k: v for k, v in os.environ.items() if v}}
     problems: list[str] = []
-    process = _load(SettingsSchema(), _pick(environ, PROCESS_VARIABLES), problems)
+    typed = _pick(environ, PROCESS_VARIABLES)
+    process = _load(SettingsSchema(), typed, PROCESS_VARIABLES, problems)
     if path := environ.get(CONNECTIONS_FILE_VARIABLE):
-        connections = _connections_from_file(Path(path), environ, problems)
+        loaded = _from_file(Path(path), environ, problems)
     else:
-        values = _pick(environ, CONNECTION_VARIABLES)
-        connections = _one_connection("default", values, CONNECTION_VARIABLES, problems)
+        typed = {**_pick(environ, CONNECTION_VARIABLES), "name": "default"}
+        loaded = [_load(ConnectionSchema(), typed, CONNECTION_VARIABLES, problems)]
     if problems:
         raise ConfigError(problems)
+    rhythm = _schedule(process)
+    connections = [
+        Connection(**{**facts, "schedule": replace(rhythm, **facts["schedule"])})
+        for facts in loaded
+    ]
     return Settings(
         redis_url=process["redis_url"],
         state_redis_url=process["state_redis_url"] or process["redis_url"],
@@ -180,11 +196,6 @@ def from_env(
         read_only=process["mode"] == "read-only",
         details_always=process["details"] == "always",
         optout_scope_account=process["optout_scope"] == "account",
-        changes_interval_seconds=process["changes_interval_seconds"],
-        optouts_interval_seconds=process["optouts_interval_seconds"],
-        feedback_interval_seconds=process["feedback_interval_seconds"],
-        bulk_hours=process["bulk_hours"],
-        report_hour=process["report_hour"],
         ghl_webhook_public_key=process["ghl_webhook_public_key"],
         ghl_webhook_legacy_key=process["ghl_webhook_legacy_key"],
         webhook_legacy=process["webhook_legacy"],
@@ -203,73 +214,37 @@ def _pick(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str,
 def _load(
     schema: Schema,
     values: Mapping[str, Any],
-    problems: list[str],
-    names: Mapping[str, str] = PROCESS_VARIABLES,
-    prefix: str = "",
-) -> dict[str, Any]:
-    """Load, or add a line for every wrong or missing field."""
-    try:
-        loaded: dict[str, Any] = schema.load(values)
-        return loaded
-    except ValidationError as error:
-        messages = error.messages_dict
-        for key, what in messages.items():
-            text = "; ".join(what) if isinstance(what, list) else str(what)
-            if key not in values and key in WHERE_TO_FIND:
-                text = f"missing; {WHERE_TO_FIND[key]}, then put it in .env"
-            problems.append(f"{prefix}{names.get(key, key)}: {text}")
-        return {}
-
-
-def _one_connection(
-    name: str,
-    values: Mapping[str, Any],
     names: Mapping[str, str],
     problems: list[str],
-    prefix: str = "",
-) -> list[Connection]:
-    before = len(problems)
-    loaded = _load(
-        ConnectionSchema(), {**values, "name": name}, problems, names, prefix
-    )
-    return [Connection(**loaded)] if len(problems) == before else []
+) -> dict[str, Any]:
+    """Load, or add a line for each variable that is wrong or missing."""
+    loaded, found = load(schema, values)
+    told: dict[str, list[str]] = {}
+    for (field_name, *within), what in found:
+        name = str(field_name)
+        items = [_item(name, key) for key in within]
+        told.setdefault(names.get(name, name), []).append(": ".join([*items, what]))
+    problems += [f"{name}: {'; '.join(texts)}" for name, texts in told.items()]
+    return loaded
 
 
-def _connections_from_file(
+def _item(field_name: str, key: str | int) -> str:
+    """`rule 1` for the first of `rules`: a variable has no lines to point at."""
+    if isinstance(key, int):
+        return f"{field_name.removesuffix('s')} {key + 1}"
+    return key
+
+
+def _from_file(
     path: Path, environ: Mapping[str, str], problems: list[str]
-) -> list[Connection]:
-    """`[connections.NAME]` tables; secrets stay in the variables that they name."""
+) -> list[dict[str, Any]]:
     try:
-        tables = tomllib.loads(path.read_text("utf-8")).get("connections", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return read_connections(path, environ, problems)
+    except (OSError, UnicodeDecodeError) as error:
         problems.append(f"{CONNECTIONS_FILE_VARIABLE}: {path.name}: {error}")
         return []
-    if not isinstance(tables, dict) or not tables:
-        problems.append(f"{path.name}: has no [connections.NAME] table")
-        return []
-    connections: list[Connection] = []
-    for name, table in tables.items():
-        prefix = f"{path.name}: [connections.{name}] "
-        if not isinstance(table, dict):
-            problems.append(f"{prefix}is not a table")
-            continue
-        values, names = dict(table), {}
-        for secret in SECRET_FIELDS:
-            names[secret] = f"{secret}_env"
-            variable = values.pop(names[secret], None)
-            if secret in values:
-                problems.append(
-                    f"{prefix}{secret}: a secret does not belong in this file; put it "
-                    f"in .env and name the variable in {secret}_env"
-                )
-                values[secret] = STAND_IN
-            elif variable and environ.get(str(variable)):
-                values[secret] = environ[str(variable)]
-            elif variable:
-                # What is typed here by mistake may be the secret itself.
-                known = re.fullmatch(r"[A-Z][A-Z0-9_]*", str(variable))
-                named = variable if known else "the variable that it names"
-                problems.append(f"{prefix}{secret}_env: {named} is not set")
-                values[secret] = STAND_IN
-        connections += _one_connection(name, values, names, problems, prefix)
-    return connections
+
+
+def _schedule(loaded: Mapping[str, Any]) -> Schedule:
+    names = [each.name for each in fields(Schedule)]
+    return Schedule(**{name: loaded[name] for name in names if name in loaded})

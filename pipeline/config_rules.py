@@ -1,18 +1,18 @@
 """The form of a rule, and the rules that ship; `pipeline/sync/rules.py` runs them."""
 
 import string
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import (
-    Schema,
     ValidationError,
     fields,
     post_load,
     validate,
     validates_schema,
 )
+
+from pipeline.config_words import ExactSchema, nearest
 
 KINDS = ("sent", "open", "click", "bounce", "blocked", "spam", "unsub")
 ACTIONS = ("tag", "task", "note")
@@ -31,13 +31,6 @@ SHIPPED: Mapping[str, Mapping[str, Any]] = {
 """In the form in which an operator writes a rule; each is off until it is named."""
 
 
-def _nearest(typed: object, known: Iterable[str]) -> str:
-    """What may have been meant; what was typed is not repeated, it may be a secret."""
-    known = list(known)
-    near = get_close_matches(str(typed), known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known)}"
-
-
 class KindsField(fields.Field[frozenset[str]]):
     """One event, or a list of them."""
 
@@ -48,10 +41,10 @@ class KindsField(fields.Field[frozenset[str]]):
         wrong = [kind for kind in kinds if kind not in KINDS]
         if wrong:
             raise ValidationError(
-                [f"no event of Mailjet's; {_nearest(kind, KINDS)}" for kind in wrong]
+                [f"no event of Mailjet's; {nearest(kind, KINDS)}" for kind in wrong]
             )
         if not kinds:
-            raise ValidationError(f"names no event; {_nearest('', KINDS)}")
+            raise ValidationError(f"names no event; {nearest('', KINDS)}")
         return frozenset(kinds)
 
 
@@ -66,7 +59,7 @@ class TitleField(fields.String):
             raise ValidationError("a brace is open; write {{ for a brace") from None
         for _, name, form, conversion in parts:
             if name is not None and (name not in FILLED or form or conversion):
-                raise ValidationError(f"cannot be filled in; {_nearest(name, FILLED)}")
+                raise ValidationError(f"cannot be filled in; {nearest(name, FILLED)}")
         if not title:
             raise ValidationError("is empty")
         return title
@@ -80,9 +73,10 @@ def _text(most: int) -> fields.String:
     )
 
 
-class RuleSchema(Schema):
+class RuleSchema(ExactSchema):
     """One rule as an operator writes it, as the fields of `sync.rules.Rule`."""
 
+    what = "a rule"
     name = fields.String(
         required=True,
         validate=validate.Regexp(
@@ -104,7 +98,7 @@ class RuleSchema(Schema):
     ) -> None:
         problems: dict[str, str] = {}
         if len([action for action in ACTIONS if action in original]) != 1:
-            problems["does"] = "needs one of tag, task and note"
+            problems["_schema"] = "needs one of tag, task and note"
         if "url_contains" in original and data.get("on", {"click"}) != {"click"}:
             problems["url_contains"] = 'is about clicks; write on = "click"'
         for name in ("due_days", "assignee"):
@@ -132,39 +126,31 @@ class RulesField(fields.Field[tuple[Mapping[str, Any], ...]]):
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, list):
             raise ValidationError("not a list of rules; see the README")
-        problems: list[str] = []
-        rules: list[Mapping[str, Any]] = []
-        for number, item in enumerate(items, 1):
-            if isinstance(item, dict):
-                rules += _loaded(item, f"rule {number}", problems)
-            elif not isinstance(item, str):
-                problems.append(f"rule {number}: neither a name nor a table")
-            elif name := item.strip():
-                if name in SHIPPED:
-                    rules += _loaded({"name": name, **SHIPPED[name]}, name, problems)
-                else:
-                    near = _nearest(name, SHIPPED)
-                    problems.append(f"rule {number}: no rule that ships; {near}")
-        names = [rule["name"] for rule in rules]
-        twice = {name for name in names if names.count(name) > 1}
-        problems += [f"rule {name}: is there twice" for name in sorted(twice)]
+        problems: dict[int, Any] = {}
+        rules: dict[int, Mapping[str, Any]] = {}
+        for index, item in enumerate(items):
+            try:
+                if not isinstance(item, str) or item.strip():
+                    rules[index] = _loaded(item)
+            except ValidationError as error:
+                problems[index] = error.messages
+        names = [rule["name"] for rule in rules.values()]
+        for index, rule in rules.items():
+            if rule["name"] in names[: list(rules).index(index)]:
+                problems[index] = {"name": ["is there twice"]}
         if problems:
             raise ValidationError(problems)
-        return tuple(rules)
+        return tuple(rules.values())
 
 
-def _loaded(
-    table: Mapping[str, Any], what: str, problems: list[str]
-) -> list[dict[str, Any]]:
+def _loaded(item: object) -> Mapping[str, Any]:
     schema = RuleSchema()
-    try:
-        return [schema.load(table)]
-    except ValidationError as error:
-        for key, messages in error.messages_dict.items():
-            told = [key, "; ".join(map(str, messages))]
-            if key == "does":
-                told = told[1:]
-            elif key not in schema.fields:
-                told[1] = f"no key of a rule; {_nearest(key, schema.fields)}"
-            problems.append(": ".join([what, *told]))
-        return []
+    if isinstance(item, dict):
+        loaded: Mapping[str, Any] = schema.load(item)
+        return loaded
+    if not isinstance(item, str):
+        raise ValidationError("neither a name nor a table")
+    name = item.strip()
+    if name not in SHIPPED:
+        raise ValidationError(f"no rule that ships; {nearest(name, SHIPPED)}")
+    return _loaded({"name": name, **SHIPPED[name]})

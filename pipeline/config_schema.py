@@ -4,10 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
+from pipeline.config_mapping import CORE, EVERY, BusinessesField, FieldsField, TagsField
+from pipeline.config_rows import disagreements, rows_of
 from pipeline.config_rules import RulesField
+from pipeline.config_schedule import ScheduleSchema
+from pipeline.config_words import ExactSchema, TagField
 
+SECRET_FIELDS = (
+    "ghl_token",
+    "mailjet_api_key",
+    "mailjet_secret_key",
+    "webhook_secret",
+)
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -78,24 +88,6 @@ class RateField(fields.Field[Rate]):
         return rate
 
 
-class HoursField(fields.Field[tuple[int, int]]):
-    """`1-5` is from 01:00 to 05:00 UTC; `22-4` runs over midnight."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kw: Any
-    ) -> tuple[int, int]:
-        start, _, end = str(value).partition("-")
-        try:
-            hours = int(start), int(end)
-        except ValueError:
-            raise ValidationError("not a pair of hours; write 1-5") from None
-        if not all(0 <= hour <= 24 for hour in hours) or (
-            hours[0] % 24 == hours[1] % 24 and hours != (0, 24)
-        ):
-            raise ValidationError("needs two different hours of 0-24; write 1-5")
-        return hours
-
-
 class WordsField(fields.Field[tuple[str, ...]]):
     """A comma-separated line in the environment, a list in TOML."""
 
@@ -106,14 +98,6 @@ class WordsField(fields.Field[tuple[str, ...]]):
         if not isinstance(words, list) or not all(isinstance(w, str) for w in words):
             raise ValidationError("not a list of words; separate them by commas")
         return tuple(word.strip() for word in words if word.strip())
-
-
-class TagField(fields.String):
-    """A tag in lower case, as GHL keeps it: written otherwise it is never found."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
-        tag: str = super()._deserialize(value, attr, data, **kw)
-        return tag.strip().lower()
 
 
 class TagListsField(fields.Field[dict[str, int]]):
@@ -144,9 +128,13 @@ def _text(**kw: Any) -> fields.String:
     return fields.String(validate=validate.Length(min=1, max=512), **kw)
 
 
-class ConnectionSchema(Schema):
-    """One connection, from either source."""
+class ConnectionSchema(ExactSchema):
+    """One connection, from either source.
 
+    `fields`, `tags`, `tag_lists` and `businesses` become `core_fields` and `rows`.
+    """
+
+    what = "a connection"
     name = fields.String(
         required=True,
         validate=validate.Regexp(
@@ -192,18 +180,46 @@ class ConnectionSchema(Schema):
     )
     soft_bounces = fields.Integer(load_default=5, validate=validate.Range(1, 20))
     rules = RulesField(load_default=())
+    schedule = fields.Nested(ScheduleSchema, load_default=dict)
 
-    @validates_schema
-    def _lists_of_their_own(self, data: dict[str, Any], **kw: Any) -> None:
-        if data["mailjet_list_id"] in data["tag_lists"].values():
-            raise ValidationError(
-                "names the list that is kept (MAILJET_LIST_ID): who loses the tag "
-                "would be taken off it",
-                "tag_lists",
-            )
+    field_rows = FieldsField(data_key="fields", load_default=(CORE,))
+    tags = TagsField(load_default=())
+    businesses = BusinessesField(load_default=())
+    schedule = fields.Nested(ScheduleSchema, load_default=dict)
+
+    def typed_keys(self) -> list[str]:
+        """In a file secrets are named, and the name stands in the header."""
+        typed = [
+            key for key in super().typed_keys() if key not in ("name", *SECRET_FIELDS)
+        ]
+        return [*typed, *(f"{secret}_env" for secret in SECRET_FIELDS)]
+
+    @validates_schema(skip_on_field_errors=False)
+    def _rows_agree(self, data: dict[str, Any], **kw: Any) -> None:
+        typed = {**data, "fields": data.get("field_rows")}
+        problems: dict[str | int, Any] = {}
+        for path, what in disagreements(typed, rows_of(typed)):
+            inner = problems
+            for key in path[:-1]:
+                inner = inner.setdefault(key, {})
+            inner.setdefault(path[-1], []).append(what)
+        if problems:
+            raise ValidationError(problems)
+
+    @post_load
+    def _connection(self, data: dict[str, Any], **kw: Any) -> dict[str, Any]:
+        typed = {**data, "fields": data.pop("field_rows")}
+        data["core_fields"] = CORE in typed["fields"]
+        data["rows"] = tuple(rows_of(typed).values())
+        for key in ("tags", "tag_lists"):
+            del data[key]
+        if businesses := data.pop("businesses"):
+            ids = tuple(business["id"] for business in businesses)
+            data["ghl_business_ids"] = (EVERY,) if EVERY in ids else ids
+        return data
 
 
-class SettingsSchema(Schema):
+class SettingsSchema(ScheduleSchema):
     """What holds for the whole process."""
 
     redis_url = RedisUrlField(load_default="redis://127.0.0.1:6379/0")
@@ -217,17 +233,6 @@ class SettingsSchema(Schema):
     optout_scope = fields.String(
         load_default="account", validate=validate.OneOf(["account", "list"])
     )
-    changes_interval_seconds = fields.Integer(
-        load_default=60, validate=validate.Range(min=5, max=86_400)
-    )
-    optouts_interval_seconds = fields.Integer(
-        load_default=300, validate=validate.Range(min=30, max=86_400)
-    )
-    feedback_interval_seconds = fields.Integer(
-        load_default=300, validate=validate.Range(min=30, max=86_400)
-    )
-    bulk_hours = HoursField(load_default=(1, 5))
-    report_hour = fields.Integer(load_default=6, validate=validate.Range(0, 23))
     ghl_webhook_public_key = fields.String(load_default="")
     ghl_webhook_legacy_key = fields.String(load_default="")
     webhook_legacy = fields.Boolean(load_default=False)

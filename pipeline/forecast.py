@@ -17,7 +17,7 @@ class Budget:
         now: vendor to calls a second, after what their answers taught.
         ghl_daily: calls a day, as `GHL_DAILY` says.
         ghl_left: calls that are left of today to bulk work.
-        bulk_hours: `Settings.bulk_hours`.
+        bulk_hours: `Schedule.bulk_hours`.
     """
 
     configured: Mapping[str, float]

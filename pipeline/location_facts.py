@@ -44,7 +44,7 @@ def read_budget(kit: Kit) -> Budget:
         now={"ghl": ghl.calls_per_second, "mailjet": mailjet.calls_per_second},
         ghl_daily=daily,
         ghl_left=max(0, left - daily * connection.daily_reserve // 100),
-        bulk_hours=kit.settings.bulk_hours,
+        bulk_hours=connection.schedule.bulk_hours,
     )
 
 

@@ -103,7 +103,8 @@ def keep_hours(kit: Kit, now_seconds: float) -> None:
 
 def is_bulk_time(kit: Kit, now_seconds: float) -> bool:
     """Whether that Unix time lies in `SYNC_BULK_HOURS`."""
-    return in_hours(time.gmtime(now_seconds).tm_hour, kit.settings.bulk_hours)
+    hours = kit.connection.schedule.bulk_hours
+    return in_hours(time.gmtime(now_seconds).tm_hour, hours)
 
 
 def in_hours(hour: int, hours: tuple[int, int]) -> bool:

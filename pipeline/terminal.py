@@ -39,7 +39,7 @@ def show_runs(found: Iterable[Run], bulk_hours: tuple[int, int]) -> None:
     """A table of runs, newest first.
 
     Args:
-        bulk_hours: `Settings.bulk_hours`.
+        bulk_hours: `Schedule.bulk_hours`.
     """
     table = Table(
         whole("run"), "kind", "state", "started (UTC)", "found", "done", "dead"
@@ -130,7 +130,7 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         and {
             "id": run.id,
             "state": run.state,
-            **_until(run, pipeline.settings.bulk_hours),
+            **_until(run, kit.connection.schedule.bulk_hours),
             "found": run.discovered,
             "done": run.settled,
             "dead": run.dead,
@@ -216,7 +216,7 @@ def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> int:
                 continue
             if run.state == RESTING != state:
                 # On a line of its own: beside the bar there may be no room for it.
-                until = state_of(run, pipeline.settings.bulk_hours)
+                until = state_of(run, kit.connection.schedule.bulk_hours)
                 _say(f"Run {run.id} is {until}; at once: ghl-mailjet runs resume")
             state = run.state
             done = run.settled + run.dead

@@ -22,22 +22,28 @@ REPORT_RING_SECONDS = 600
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Beat's entries, in Celery's form."""
+    """Beat's entries, in Celery's form.
+
+    It rings as often as the connection that is looked at most; whose interval is longer
+    is not due each time.
+    """
+    rhythms = [connection.schedule for connection in settings.connections]
     return {
         "dispatch.tick": _every("dispatch.tick", 1, expires=2),
         "discovery.contacts": _every("discovery.contacts", 15),
         "discovery.business": _every("discovery.business", 60),
         "discovery.changes": _every(
-            "discovery.changes", settings.changes_interval_seconds
+            "discovery.changes", min(each.changes_interval_seconds for each in rhythms)
         ),
         "discovery.optouts": _every(
-            "discovery.optouts", settings.optouts_interval_seconds
+            "discovery.optouts", min(each.optouts_interval_seconds for each in rhythms)
         ),
         "discovery.activities": _every(
             "discovery.activities", ACTIVITIES_INTERVAL_SECONDS
         ),
         "discovery.feedback": _every(
-            "discovery.feedback", settings.feedback_interval_seconds
+            "discovery.feedback",
+            min(each.feedback_interval_seconds for each in rhythms),
         ),
         "consent.report": _every("consent.report", REPORT_RING_SECONDS),
     }

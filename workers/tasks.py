@@ -6,6 +6,7 @@ may be lost, because a lost ring is rung again: a lease expires, and Beat ticks.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 
 from pipeline import check, consent_report, inbox, runs, setup, work
 from pipeline.bootstrap import Kit
+from pipeline.config_schedule import Schedule
 from pipeline.discovery import Discovery
 from pipeline.errors import PipelineError
 from pipeline.permit import Lane
@@ -223,9 +225,8 @@ def _restored(kit: Kit) -> bool:
 
 def _to_report() -> list[Kit]:
     """Connections whose report of the day is due."""
-    if time.gmtime().tm_hour != pipeline().settings.report_hour:
-        return []
-    return _working("report")
+    hour = time.gmtime().tm_hour
+    return _working("report", lambda schedule: schedule.report_hour == hour)
 
 
 def _mailable(kit: Kit, _: Discovery) -> int:
@@ -234,20 +235,26 @@ def _mailable(kit: Kit, _: Discovery) -> int:
     return len(consent_report.compare(kit, record).mailable) if record else 0
 
 
-def _working(task: str) -> list[Kit]:
-    """Connections that are set up, work, and have not had `task` in this interval."""
-    config = pipeline().settings
-    seconds = {
-        "changes": config.changes_interval_seconds,
-        "optouts": config.optouts_interval_seconds,
-        "activities": ACTIVITIES_INTERVAL_SECONDS,
-        "feedback": config.feedback_interval_seconds,
-        "report": REPORT_INTERVAL_SECONDS,
-    }[task]
+def _working(
+    task: str, wants: Callable[[Schedule], bool] = lambda schedule: True
+) -> list[Kit]:
+    """Connections that are set up, work, and have not had `task` in their interval."""
     return [
         kit
         for kit in pipeline().kits.values()
-        if kit.record() is not None
+        if wants(kit.connection.schedule)
+        and kit.record() is not None
         and kit.health.paused() is None
-        and kit.setup.claim_due(task, seconds * 0.9)
+        and kit.setup.claim_due(task, _seconds(kit.connection.schedule, task) * 0.9)
     ]
+
+
+def _seconds(schedule: Schedule, task: str) -> int:
+    """What lies between two rounds of a task."""
+    return {
+        "changes": schedule.changes_interval_seconds,
+        "optouts": schedule.optouts_interval_seconds,
+        "activities": ACTIVITIES_INTERVAL_SECONDS,
+        "feedback": schedule.feedback_interval_seconds,
+        "report": REPORT_INTERVAL_SECONDS,
+    }[task]

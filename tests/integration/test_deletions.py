@@ -444,7 +444,9 @@ def test_no_other_full_run_is_due_while_one_is_under_way(nightly):
 def test_only_the_first_full_run_is_due_outside_the_hours(nightly):
     hour = time.gmtime().tm_hour
     later = ((hour + 2) % 24, (hour + 3) % 24)
-    kit = replace(nightly.kit, settings=replace(nightly.kit.settings, bulk_hours=later))
+    schedule = replace(nightly.kit.connection.schedule, bulk_hours=later)
+    connection = replace(nightly.kit.connection, schedule=schedule)
+    kit = replace(nightly.kit, connection=connection)
 
     first = runs.start_due_run(kit, time.time())
     kit.ledger.control("cancel")

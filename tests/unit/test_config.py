@@ -1,5 +1,6 @@
 """Settings: every problem at once, by name, and never a secret."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 from pipeline.config import (
     CONNECTION_VARIABLES,
     PROCESS_VARIABLES,
-    SECRET_FIELDS,
     Rate,
+    Schedule,
     from_env,
 )
+from pipeline.config_schema import SECRET_FIELDS
 from pipeline.errors import ConfigError
 from tests.builders import ENVIRON, make_environ
 
@@ -93,13 +95,11 @@ def test_four_variables_are_enough_and_the_rest_has_defaults() -> None:
     assert connection.task_due_days == 1
     assert connection.notes_tag == connection.task_assignee == ""
     assert read.redis_url == read.state_redis_url == "redis://127.0.0.1:6379/0"
-    assert read.bulk_hours == (1, 5)
+    assert connection.schedule == Schedule(60, 300, 300, (1, 5), 6)
     assert read.read_only is False
     assert read.optout_scope_account is True
     assert connection.webhook_secret == ""
     assert connection.soft_bounces == 5
-    assert read.feedback_interval_seconds == 300
-    assert read.report_hour == 6
     assert read.ghl_webhook_public_key == read.ghl_webhook_legacy_key == ""
     assert read.webhook_legacy is False
 
@@ -329,7 +329,7 @@ def test_hours_are_a_pair(typed: str, hours: tuple[int, int]) -> None:
 
     read = from_env(environ)
 
-    assert read.bulk_hours == hours
+    assert read.connections[0].schedule.bulk_hours == hours
 
 
 @pytest.mark.parametrize(
@@ -439,7 +439,7 @@ def test_a_secret_written_into_the_connections_file_is_refused(
     found = problems(environ)
 
     assert len(found) == 1
-    assert found[0].startswith(f"connections.toml: [connections.acme] {field}: ")
+    assert re.match(rf"connections.toml:[3-8]: .connections.acme. {field}: ", found[0])
     assert f"name the variable in {field}_env" in found[0]
     assert "SECRET0" not in found[0]
 
@@ -469,7 +469,7 @@ def test_a_tag_list_of_the_connections_file_is_a_whole_number(
     found = problems(connections_file(tmp_path, text))
 
     assert len(found) == 1
-    assert found[0].startswith("connections.toml: [connections.acme] tag_lists: ")
+    assert found[0].startswith("connections.toml:8: [connections.acme] tag_lists: ")
 
 
 def test_all_problems_of_the_connections_file_are_reported_at_once(
@@ -492,16 +492,16 @@ def test_all_problems_of_the_connections_file_are_reported_at_once(
 
     found = problems(environ)
 
-    acme, bad = "connections.toml: [connections.acme] ", "connections.toml: "
-    bad += "[connections.Bad Name] "
+    bad = "connections.toml:9: [connections.Bad Name] "
     assert {line.rpartition("] ")[2].partition(":")[0] for line in found} >= {
         "SYNC_MODE",
         "is not a table",
     }
-    assert [line for line in found if line.startswith(acme)] == [
-        f"{acme}ghl_token_env: NOT_SET is not set",
-        f"{acme}ghl_daily: Not a valid integer.",
-        f"{acme}ghl_raet: Unknown field.",
+    assert [line for line in found if "[connections.acme]" in line] == [
+        "connections.toml:3: [connections.acme] ghl_token_env: NOT_SET is not set",
+        "connections.toml:7: [connections.acme] ghl_raet: no key of a connection; "
+        "did you mean 'ghl_rate'?",
+        "connections.toml:8: [connections.acme] ghl_daily: Not a valid integer.",
     ]
     assert {
         line.removeprefix(bad).partition(":")[0]
@@ -521,7 +521,7 @@ def test_a_connections_file_without_connections_is_one_problem(
     found = problems(environ)
 
     assert len(found) == 1
-    assert "connections.toml: " in found[0]
+    assert found[0].startswith("connections.toml:")
 
 
 def test_a_connections_file_that_is_missing_is_one_problem(tmp_path: Path) -> None:
@@ -604,12 +604,12 @@ def test_a_connection_of_the_file_can_do_without_webhooks(tmp_path: Path) -> Non
         ("SYNC_REPORT_HOUR", "report_hour", 0, 23),
     ],
 )
-def test_numbers_of_the_process_have_both_ends(
+def test_numbers_of_the_schedule_have_both_ends(
     variable: str, field: str, least: int, most: int
 ) -> None:
     for value in (least, most):
         read = from_env(make_environ(**{variable: str(value)}))
-        assert getattr(read, field) == value
+        assert getattr(read.connections[0].schedule, field) == value
     for wrong in (str(least - 1), str(most + 1), "some", "1.5"):
         (line,) = problems(make_environ(**{variable: wrong}))
         assert line.startswith(f"{variable}: ")

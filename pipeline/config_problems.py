@@ -1,0 +1,51 @@
+"""What marshmallow finds wrong, as places and sentences."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError
+
+from pipeline.config_lines import Path
+
+Problem = tuple[Path, str]
+"""Where in what was loaded, and what is wrong there."""
+
+OF_ITSELF = "_schema"
+WHERE_TO_FIND = {
+    "ghl_token": "create one in GHL: Settings > Private Integrations",
+    "ghl_location_id": "the id in the address of the sub-account's GHL pages",
+    "mailjet_api_key": "Mailjet: Account settings > API key management",
+    "mailjet_secret_key": "Mailjet: Account settings > API key management",
+}
+
+
+def load(
+    schema: Schema, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """What was loaded, and every problem; with one, nothing is."""
+    try:
+        loaded: dict[str, Any] = schema.load(values)
+    except ValidationError as error:
+        found = list(_flat(error.messages_dict, ()))
+        return {}, [(path, _missing(path, values) or what) for path, what in found]
+    return loaded, []
+
+
+def spoken(path: Path) -> str:
+    """`fields[2].direction`."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    return text.removeprefix(".")
+
+
+def _flat(messages: object, path: Path) -> Iterator[Problem]:
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            yield from _flat(inner, path if key == OF_ITSELF else (*path, key))
+    elif isinstance(messages, list):
+        yield path, "; ".join(map(str, messages))
+
+
+def _missing(path: Path, values: Mapping[str, Any]) -> str:
+    if len(path) != 1 or path[0] in values or path[0] not in WHERE_TO_FIND:
+        return ""
+    return f"missing; {WHERE_TO_FIND[str(path[0])]}, then put it in .env"
