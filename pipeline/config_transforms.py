@@ -55,12 +55,14 @@ def _transform(item: object) -> Transform:
             raise ValidationError(f'{name} takes nothing; write "{name}"')
         if name in WITH_ARGUMENT:
             return name, _argument(name, argument)
-    else:
+    elif isinstance(item, str):
         name = item
-    if name in PLAIN:
-        return str(name), None
-    if name in WITH_ARGUMENT:
-        raise ValidationError(f"{name} needs more; write {WITH_ARGUMENT[str(name)]}")
+        if name in PLAIN:
+            return name, None
+        if name in WITH_ARGUMENT:
+            raise ValidationError(f"{name} needs more; write {WITH_ARGUMENT[name]}")
+    else:
+        raise ValidationError("neither a name nor a table of one key")
     raise ValidationError(f"no transform; {nearest(name, NAMES)}")
 
 

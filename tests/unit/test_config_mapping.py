@@ -1,6 +1,7 @@
 """The mapping as an operator writes it: rows, or every mistake with its line."""
 
 import tomllib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from pipeline.config import Connection, from_env
 from pipeline.config_lines import Lines
 from pipeline.config_mapping import DIRECTIONS, OWNERS, READABLE, TYPES, WRITABLE
+from pipeline.config_problems import load
+from pipeline.config_schema import ConnectionSchema
 from pipeline.errors import ConfigError
 from pipeline.ghl.schemas import ContactSchema, UpdateContactSchema
 from tests.builders import ENVIRON, make_environ
@@ -24,6 +27,19 @@ mailjet_secret_key_env = "MAILJET_SECRET_KEY"
 mailjet_list_id = 10
 """
 FIRST_LINE = 8
+INNER_KEYS = ("ghl", "mailjet", "transforms", "tag", "list", "id", "on", "map", "join")
+scalars = st.sampled_from([True, 0, 1.5, "", "core", "*", datetime(2026, 11, 28)])
+loose = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(INNER_KEYS), inner, max_size=2)
+    ),
+    max_leaves=3,
+)
+rows = st.dictionaries(st.sampled_from(INNER_KEYS), loose | st.lists(loose), min_size=1)
+typed_values = loose | st.lists(rows, min_size=1, max_size=3)
+"""Whatever TOML can hold, with keys of ours."""
 
 
 def read(path: Path, text: str) -> Connection:
@@ -341,6 +357,19 @@ def test_every_known_word_makes_a_row(
     wins = {"->": "ghl", "<-": "mailjet", "<->": owner}[direction]
     wanted = {"datatype": datatype, "direction": direction, "owner": wins}
     assert found == row(ghl, "a", **wanted)
+
+
+@given(
+    values=st.dictionaries(
+        st.sampled_from(ConnectionSchema().typed_keys()), typed_values, max_size=4
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_nothing_that_is_typed_is_more_than_a_problem(values: dict[str, Any]) -> None:
+    loaded, problems = load(ConnectionSchema(), {"name": "acme", **values})
+
+    assert loaded == {}
+    assert all(isinstance(what, str) for _, what in problems)
 
 
 def test_each_key_and_item_has_its_line() -> None:
