@@ -18,8 +18,14 @@ from pipeline.errors import ConfigError, PipelineError
 
 P = ParamSpec("P")
 
+UNNAMED = "default"
+"""What the connection of `.env` is called."""
+
 on_connection = click.option(
-    "-c", "--connection", default="default", show_default=True, metavar="NAME"
+    "-c",
+    "--connection",
+    metavar="NAME",
+    help="Which of several connections.",
 )
 
 
@@ -31,10 +37,23 @@ def with_kit(
     @on_connection
     @with_pipeline
     def run(pipeline: Pipeline, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        connection = str(kwargs.pop("connection"))
-        command(pipeline, pipeline.kit(connection), *args, **kwargs)
+        connection = kwargs.pop("connection")
+        name = _only(pipeline) if connection is None else str(connection)
+        command(pipeline, pipeline.kit(name), *args, **kwargs)
 
     return update_wrapper(run, command)
+
+
+def _only(pipeline: Pipeline) -> str:
+    """The connection that goes without saying.
+
+    Raises:
+        ConfigError: there are several, and none is called `default`.
+    """
+    names = list(pipeline.kits)
+    if len(names) > 1 and UNNAMED not in names:
+        raise ConfigError([f"which connection? -c NAME; there is {', '.join(names)}"])
+    return UNNAMED if UNNAMED in names else names[0]
 
 
 def with_pipeline(
