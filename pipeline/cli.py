@@ -20,6 +20,7 @@ from pipeline.bootstrap import Kit, Pipeline
 from pipeline.cli_consent import consent, consent_report, optouts
 from pipeline.cli_forecast import show_forecast
 from pipeline.cli_inbox import inbox
+from pipeline.cli_init import init
 from pipeline.command_line import fail, on_connection, with_kit
 from pipeline.demo import demo
 from pipeline.findings import Level
@@ -49,6 +50,7 @@ main.add_command(consent)
 main.add_command(consent_report)
 main.add_command(optouts)
 main.add_command(inbox)
+main.add_command(init)
 
 
 @main.command()

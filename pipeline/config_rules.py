@@ -65,12 +65,18 @@ class TitleField(fields.String):
         return title
 
 
-def _text(most: int) -> fields.String:
-    return fields.String(
-        validate=validate.Regexp(
-            rf"(?s)(?=.*\S).{{1,{most}}}\Z", error=f"1 to {most} characters"
-        )
-    )
+class TextField(fields.String):
+    """A text that is not blank, of at most so many characters."""
+
+    def __init__(self, most: int, **kw: Any) -> None:
+        super().__init__(**kw)
+        self.most = most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kw)
+        if not text.strip() or len(text) > self.most:
+            raise ValidationError(f"1 to {self.most} characters")
+        return text
 
 
 class RuleSchema(ExactSchema):
@@ -84,13 +90,13 @@ class RuleSchema(ExactSchema):
         ),
     )
     on = KindsField(required=True)
-    url_contains = _text(200)
-    campaign = _text(200)
-    tag = _text(100)
+    url_contains = TextField(200)
+    campaign = TextField(200)
+    tag = TextField(100)
     task = TitleField()
-    note = fields.String(validate=validate.Equal("summary"))
+    note = fields.String(validate=validate.OneOf(["summary"]))
     due_days = fields.Integer(validate=validate.Range(0, 365))
-    assignee = _text(100)
+    assignee = TextField(100)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def _makes_sense(

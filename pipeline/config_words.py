@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import RAISE, Schema, ValidationError, fields
 
 
 def nearest(typed: object, known: Iterable[str]) -> str:
@@ -45,6 +45,9 @@ class TagField(fields.String):
 
 class ExactSchema(Schema):
     """A table of which every key is known; of another the nearest is told."""
+
+    class Meta:
+        unknown = RAISE
 
     what = "this table"
 

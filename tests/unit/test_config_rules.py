@@ -99,7 +99,7 @@ def test_tables_can_stand_by_themselves(tmp_path: Path) -> None:
         ({"tag": " ", "task": None, "due_days": None}, ".tag: 1 to 100 characters"),
         (
             {"note": "sumary", "task": None, "due_days": None},
-            ".note: Must be equal to summary.",
+            ".note: Must be one of: summary.",
         ),
         ({"on": "open", "url_contains": "x"}, ".url_contains: is about clicks"),
         ({"name": "Demo"}, ".name: use a-z, 0-9 and -, at most 40"),
