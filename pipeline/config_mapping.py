@@ -111,7 +111,9 @@ class FieldRowSchema(_RowSchema):
     )
     transforms = TransformsField(
         load_default=(),
-        metadata={"description": "What is done to GHL's value, in this order."},
+        metadata={
+            "description": "What is done to the value on its way, in this order."
+        },
     )
     empty = WordField(
         "way with an empty value",
@@ -129,7 +131,9 @@ class FieldRowSchema(_RowSchema):
         if ghl in READABLE and ghl not in WRITABLE:
             what = f'GHL does not let {ghl} be written; direction = "->" is left'
             problems["direction"] = [what]
-        for index, (name, argument) in enumerate(data.get("transforms", ())):
+        # Of a row that only leads to GHL the transforms are on that way.
+        taken_back = data.get("transforms", ()) if data["direction"] == "<->" else ()
+        for index, (name, argument) in enumerate(taken_back):
             if name == "map" and not is_one_to_one(argument):
                 what = "has two names for one value: there is no way back"
                 problems.setdefault("transforms", {})[index] = [what]

@@ -1,6 +1,6 @@
 """What can be done to a value on its way; `pipeline/sync` does it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields
 from pipeline.config_words import nearest
 
 Transform = tuple[str, Any]
-"""Name and argument: None, a text, or a map from text to text."""
+"""Name and argument: None, a text, or of `map` pairs of texts."""
 
 PLAIN = ("trim", "lower", "title", "date", "number", "boolean")
 WITH_ARGUMENT = {
@@ -20,9 +20,9 @@ WITH_ARGUMENT = {
 NAMES = (*PLAIN, *WITH_ARGUMENT)
 
 
-def is_one_to_one(mapped: Mapping[str, str]) -> bool:
-    """Whether each value tells the name that it came from."""
-    return len(set(mapped.values())) == len(mapped)
+def is_one_to_one(pairs: Collection[tuple[str, str]]) -> bool:
+    """Whether each new text tells the one that it came from."""
+    return len({new for _, new in pairs}) == len(pairs)
 
 
 class TransformsField(fields.Field[tuple[Transform, ...]]):
@@ -71,10 +71,10 @@ def _argument(name: str, argument: object) -> Any:
     if name == "map":
         if not isinstance(argument, dict) or not argument:
             raise wrong
-        texts = {key: _text(value) for key, value in argument.items()}
-        if None in texts.values():
+        pairs = [(key, _text(value)) for key, value in argument.items()]
+        if any(text is None for _, text in pairs):
             raise wrong
-        return texts
+        return tuple(pairs)
     text = _text(argument)
     if text is None or (name == "join" and not isinstance(argument, str)):
         raise wrong

@@ -109,7 +109,7 @@ fields = [
         row("contact.budget", "budget", datatype="float", clears=True),
         row("contact.a", "a", transforms=(("trim", None), ("default", "0"))),
         row("contact.b", "b", transforms=(("join", ";"),)),
-        row("contact.c", "c", transforms=(("map", {"a": "true"}),)),
+        row("contact.c", "c", transforms=(("map", (("a", "true"),)),)),
     )
 
 
@@ -192,7 +192,7 @@ WRONG_ROWS = {
     "trim: is there twice",
     '{ ghl = "city", mailjet = "a", direction = "<->", transforms = [{ map = { a = '
     '"x", b = "x" } }] }': ".transforms[0]: has two names for one value",
-    '{ ghl = "city", mailjet = "a", direction = "<-", transforms = [{ join = "," '
+    '{ ghl = "city", mailjet = "a", direction = "<->", transforms = [{ join = "," '
     "}] }": ".transforms[0]: city is one text",
     '"cor"': ': neither "core" nor a table',
     "5": ': neither "core" nor a table',
