@@ -36,7 +36,7 @@ from pipeline.store.seen import SubscriberPages
 from pipeline.store.setup import SetupRecord, SetupStore
 from pipeline.store.state import bucket_key
 from pipeline.sync.aggregates import NoteText
-from pipeline.sync.fields import CORE_ROWS, Row, laid_over
+from pipeline.sync.fields import CORE_ROWS, Direction, Owner, Row, laid_over
 from pipeline.sync.mapping import FieldMap, Layout
 from pipeline.sync.ports import Carrying, Policy
 from pipeline.sync.rules import Rule
@@ -269,6 +269,15 @@ def _kit(
 
 def _layout(connection: Connection) -> Layout:
     """The rows of the connection's mapping."""
-    tags = connection.tag_lists.items()
-    lists = tuple(Row(f"tag:{tag}", f"list:{list_id}") for tag, list_id in tags)
-    return Layout(laid_over(CORE_ROWS, lists), note_excerpt=connection.note_excerpt)
+    rows = (
+        Row(
+            **{
+                **facts,
+                "direction": Direction(facts["direction"]),
+                "owner": Owner(facts["owner"]),
+            }
+        )
+        for facts in connection.rows
+    )
+    core = CORE_ROWS if connection.core_fields else ()
+    return Layout(laid_over(core, tuple(rows)), note_excerpt=connection.note_excerpt)

@@ -17,7 +17,6 @@ from marshmallow import Schema
 from pipeline.config_file import read_connections
 from pipeline.config_mapping import Row
 from pipeline.config_problems import load
-from pipeline.config_rows import LIST
 from pipeline.config_schedule import Schedule
 from pipeline.config_schema import ConnectionSchema, Rate, SettingsSchema
 from pipeline.errors import ConfigError
@@ -62,24 +61,6 @@ class Connection:
     schedule: Schedule
     core_fields: bool
     rows: tuple[Row, ...]
-
-    @property
-    def lists(self) -> tuple[tuple[str, int], ...]:
-        """What is mapped to a list, such as `tag:vip`, and the id of that list."""
-        return tuple(
-            (row["ghl"], int(row["column"].removeprefix(LIST)))
-            for row in self.rows
-            if row["column"].startswith(LIST)
-        )
-
-    @property
-    def tag_lists(self) -> Mapping[str, int]:
-        """Tag to the list that mirrors it."""
-        return {
-            name.removeprefix(TAG): list_id
-            for name, list_id in self.lists
-            if name.startswith(TAG)
-        }
 
     @property
     def calls_per_second(self) -> float:
@@ -157,7 +138,6 @@ CONNECTION_VARIABLES = {
     "rules": "SYNC_RULES",
 }
 CONNECTIONS_FILE_VARIABLE = "SYNC_CONNECTIONS_FILE"
-TAG = "tag:"
 
 
 def from_env(

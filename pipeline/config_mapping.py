@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 READABLE = (
     *("firstName", "lastName", "name", "phone", "companyName", "address1", "city"),
     *("state", "country", "postalCode", "timezone", "website", "source", "type"),
-    *("assignedTo", "dateOfBirth", "dateAdded", "businessId", "id", "locationId"),
+    *("assignedTo", "dateOfBirth", "dateAdded", "businessId"),
 )
 """GHL's own fields of a contact that can be carried to Mailjet."""
 WRITABLE = (

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.config import (
     CONNECTION_VARIABLES,
     PROCESS_VARIABLES,
+    Connection,
     Rate,
     Schedule,
     from_env,
@@ -68,6 +69,10 @@ def problems(environ: dict[str, str]) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as caught:
         from_env(environ)
     return caught.value.problems
+
+
+def lists_of(connection: Connection) -> dict[str, str]:
+    return {row["ghl"]: row["column"] for row in connection.rows}
 
 
 def connections_file(path: Path, text: str) -> dict[str, str]:
@@ -364,7 +369,7 @@ def test_tag_lists_are_lower_cased_tags_with_numbers() -> None:
 
     [connection] = from_env(environ).connections
 
-    assert connection.tag_lists == {"vip": 123, "hot lead": 456}
+    assert lists_of(connection) == {"tag:vip": "list:123", "tag:hot lead": "list:456"}
 
 
 def test_the_confirmation_tag_is_lower_cased_as_ghl_keeps_its_tags() -> None:
@@ -423,7 +428,7 @@ def test_the_connections_file_names_the_variables_of_its_secrets(
     assert acme.webhook_secret == "w0-0123456789abc"
     assert acme.ghl_location_id == "loc-acme"
     assert acme.ghl_business_ids == ("b1", "b2")
-    assert acme.tag_lists == {"vip": 5}
+    assert lists_of(acme) == {"tag:vip": "list:5"}
     assert acme.ghl_rate == Rate(25, 10.0)
 
 
