@@ -150,6 +150,16 @@ def _mailjet(kit: Kit) -> Iterator[Finding]:
     else:
         yield Finding(Level.OK, "Mailjet properties")
     yield _historic(record, known)
+    if record is not None and kit.layout.custom_keys:
+        yield _custom_fields(kit, record)
+
+
+def _custom_fields(kit: Kit, record: SetupRecord) -> Finding:
+    new = [key for key in kit.layout.custom_keys if key not in record.custom_fields]
+    if new:
+        what = f"{', '.join(new)}: mapped since the last setup, and not carried yet"
+        return Finding(Level.FAILURE, what, RUN_SETUP)
+    return Finding(Level.OK, "GHL custom fields that are mapped")
 
 
 def _historic(record: SetupRecord | None, known: Iterable[Property]) -> Finding:

@@ -70,6 +70,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.offers",
         "pipeline.properties",
         "pipeline.custom_fields",
+        "pipeline.field_report",
         "pipeline.check",
         "pipeline.check_ghl",
         "pipeline.findings",
@@ -77,6 +78,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "pipeline.cli",
         "pipeline.cli_consent",
+        "pipeline.cli_fields",
         "pipeline.cli_forecast",
         "pipeline.command_line",
         "pipeline.cli_inbox",
