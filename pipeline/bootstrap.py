@@ -38,7 +38,7 @@ from pipeline.store.state import bucket_key
 from pipeline.sync.aggregates import NoteText
 from pipeline.sync.fields import CORE_ROWS, Direction, Owner, Row, laid_over
 from pipeline.sync.mapping import FieldMap, Layout
-from pipeline.sync.ports import Carrying, Policy
+from pipeline.sync.ports import Carrying, Deletions, Policy
 from pipeline.sync.rules import Rule
 from pipeline.sync.snapshot import Fingerprint
 from pipeline.time_zone import zone_of
@@ -105,6 +105,8 @@ class Kit:
             optout_scope_account=self.settings.optout_scope_account,
             soft_bounces=self.connection.soft_bounces,
             details_always=self.settings.details_always,
+            deletions=Deletions(self.connection.deletions),
+            create_contacts=self.connection.create_contacts,
             rules=self.rules,
         )
 

@@ -58,7 +58,7 @@ class _Refusal:
 
     Args:
         spoken: the body was the vendor's own JSON, not a page of some proxy.
-        duplicate_of: GHL's `meta.contactId`.
+        duplicate_of, duplicate_field: GHL's `meta.contactId` and `matchingField`.
     """
 
     vendor: str
@@ -68,6 +68,7 @@ class _Refusal:
     trace_id: str
     spoken: bool
     duplicate_of: str | None
+    duplicate_field: str | None
 
     def become(
         self,
@@ -110,8 +111,9 @@ def classify(
         Unauthorized: 401, 403; the credential, for the whole connection; ScopeMissing
             where it works for other routes.
         NotFound: 404, or GHL's 400 that says so; a missing list reaches the connection.
-        Rejected: any other 4xx; `duplicate_of` is set where GHL names the contact that
-            exists; a Mailjet property that is not defined reaches the connection.
+        Rejected: any other 4xx; `duplicate_of`, `duplicate_field` are set where GHL
+            names the contact that exists; a Mailjet property that is not defined
+            reaches the connection.
         BadPayload: a redirect, or a 404 that is not the vendor's: a wrong base URL.
 
     Source: https://github.com/GoHighLevel/highlevel-api-docs (common schemas, issues),
@@ -196,6 +198,7 @@ def _read_refusal(vendor: str, route: str, status: int, body: bytes) -> _Refusal
     if not isinstance(said, dict):
         said = {"message": _page(body)}
     meta = said.get("meta")
+    duplicate = meta if isinstance(meta, dict) else {}
     return _Refusal(
         vendor,
         route,
@@ -205,7 +208,8 @@ def _read_refusal(vendor: str, route: str, status: int, body: bytes) -> _Refusal
         ),
         trace_id=redaction.trace_id(said.get("traceId") or said.get("ErrorIdentifier")),
         spoken=spoken,
-        duplicate_of=_flat(meta.get("contactId")) if isinstance(meta, dict) else None,
+        duplicate_of=_flat(duplicate.get("contactId")) or None,
+        duplicate_field=_flat(duplicate.get("matchingField")) or None,
     )
 
 
@@ -270,6 +274,7 @@ def _rejection(refusal: _Refusal) -> PermanentError:
         reach = Reach.CONTACT if only_type else Reach.CONNECTION
     error = refusal.become(Rejected, reach=reach)
     error.duplicate_of = refusal.duplicate_of
+    error.duplicate_field = refusal.duplicate_field
     return error
 
 

@@ -48,6 +48,8 @@ class Connection:
     mailjet_rate: Rate
     confirmation_tag: str
     exclude_opted_out: bool
+    deletions: str
+    create_contacts: bool
     note_bodies: bool
     note_excerpt: bool
     note_length: int
@@ -126,6 +128,8 @@ CONNECTION_VARIABLES = {
     "tag_lists": "SYNC_TAG_LISTS",
     "confirmation_tag": "SYNC_CONFIRMATION_TAG",
     "exclude_opted_out": "SYNC_EXCLUDE_OPTED_OUT",
+    "deletions": "SYNC_DELETIONS",
+    "create_contacts": "SYNC_CREATE_CONTACTS",
     "note_bodies": "SYNC_NOTE_BODIES",
     "note_excerpt": "SYNC_NOTE_EXCERPT",
     "note_length": "SYNC_NOTE_LENGTH",

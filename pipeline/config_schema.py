@@ -19,6 +19,8 @@ SECRET_FIELDS = (
     "webhook_secret",
 )
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+DELETIONS = ("keep", "unsubscribe", "remove-from-lists", "erase")
+"""What happens in Mailjet to a contact that was deleted in GHL."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,10 @@ class ConnectionSchema(ExactSchema):
     tag_lists = TagListsField(load_default=dict)
     confirmation_tag = TagField(load_default="")
     exclude_opted_out = fields.Boolean(load_default=True)
+    deletions = fields.String(
+        load_default="unsubscribe", validate=validate.OneOf(DELETIONS)
+    )
+    create_contacts = fields.Boolean(load_default=False)
     note_bodies = fields.Boolean(load_default=False)
     note_excerpt = fields.Boolean(load_default=False)
     note_length = fields.Integer(

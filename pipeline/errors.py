@@ -155,9 +155,11 @@ class Rejected(PermanentError):
 
     Args:
         duplicate_of: GHL's `meta.contactId` when it refused a duplicate.
+        duplicate_field: its `meta.matchingField`: by which field that contact is one.
     """
 
     duplicate_of: str | None = None
+    duplicate_field: str | None = None
 
 
 class BadPayload(PermanentError):

@@ -77,6 +77,7 @@ class _Reader:
             excludes=kit.connection.exclude_opted_out,
             more_lists=bool(kit.layout.lists),
             all_businesses=kit.connection.ghl_business_ids == ("*",),
+            deletions=kit.connection.deletions,
         )
         contacts = found
         if contacts is None:

@@ -11,7 +11,7 @@ from pipeline.ghl.client import GhlClient
 from pipeline.permit import Lane, Lease, Permit
 from pipeline.sync import consent, ghl_dnd
 from pipeline.sync.aggregates import iso
-from pipeline.sync.case import Outcome
+from pipeline.sync.case import GONE_FROM_GHL
 from pipeline.sync.consent import OF_GHL, Record, Source
 from pipeline.sync_now import sync_now
 
@@ -38,7 +38,7 @@ def record_opt_in(kit: Kit, ghl_id: str, proof: str, at_ms: int | None) -> str:
     if kit.settings.read_only:
         raise ConfigError(["SYNC_MODE=read-only: nothing can be opened again"])
     outcome = sync_now(kit, ghl_id, Lane.CONSENT)
-    if outcome == Outcome.DELETED:
+    if outcome in GONE_FROM_GHL:
         raise ConfigError([f"GHL has no contact {ghl_id}"])
     if outcome.startswith((work.PAUSED, "again", "dead letter")):
         raise ConfigError([f"both sides must be read first, and were not: {outcome}"])

@@ -18,6 +18,8 @@ READS = (
 )
 MANAGE = "POST /v3/REST/contactslist/:listId/managecontact"
 MANAGE_LISTS = "POST /v3/REST/contact/:contactId/managecontactslists"
+EDIT = "PUT /v3/REST/contactdata/:contactId"
+ERASE = "DELETE /v4/contacts/:contactId"
 HISTORY = "/v3/REST/contacthistorydata"
 CONTACT = "/contacts/:contactId"
 
@@ -86,6 +88,7 @@ class Ways:
         excludes: opted out in GHL is excluded in Mailjet.
         more_lists: there are lists beside the one.
         all_businesses: GHL is asked which there are.
+        deletions: `SYNC_DELETIONS`.
     """
 
     searches: bool = True
@@ -96,6 +99,7 @@ class Ways:
     excludes: bool = True
     more_lists: bool = False
     all_businesses: bool = False
+    deletions: str = "unsubscribe"
 
 
 def calls_of(facts: Facts, ways: Ways, past: Past) -> dict[str, dict[str, int]]:
@@ -116,6 +120,7 @@ def calls_of(facts: Facts, ways: Ways, past: Past) -> dict[str, dict[str, int]]:
         ("ghl", _notes(facts, past, written)),
         *_new(facts, ways, written).items(),
         *_known(facts, past).items(),
+        *_deleted(facts, ways).items(),
     ):
         for route, number in calls.items():
             totals[vendor][route] += number
@@ -240,22 +245,36 @@ def _known(facts: Facts, past: Past) -> dict[str, Calls]:
     Of whom another mapping was synced everything is told, and read, anew.
     """
     changed = _changed(facts, past)
-    missing = max(0, facts.remembered - facts.contacts)
     told = min(facts.untold, facts.remembered)
     return {
         "ghl": {
-            "POST /contacts/search": missing,
             f"GET {CONTACT}/notes": told + facts.remapped,
             f"GET {CONTACT}/tasks": facts.remapped,
             f"GET {CONTACT}/appointments": facts.remapped,
         },
         "mailjet": {
             **_reads(changed + told + facts.remapped),
-            MANAGE: changed + missing + facts.remapped,
+            MANAGE: changed + facts.remapped,
             MANAGE_LISTS: facts.remapped * share(facts.tagged, facts.contacts),
             f"GET {HISTORY}": told,
             f"POST {HISTORY}": facts.untold,
         },
+    }
+
+
+def _deleted(facts: Facts, ways: Ways) -> dict[str, Calls]:
+    """Who is missing in GHL, beside the GET that confirms it."""
+    read, _, lists = (f"GET /v3/REST/{one}" for one in READS)
+    calls = {
+        "keep": (),
+        "unsubscribe": (read, MANAGE, *([MANAGE_LISTS] if ways.more_lists else ())),
+        "remove-from-lists": (read, lists, MANAGE_LISTS, EDIT),
+        "erase": (read, lists, ERASE),
+    }[ways.deletions]
+    missing = max(0, facts.remembered - facts.contacts)
+    return {
+        "ghl": {"POST /contacts/search": missing if calls else 0},
+        "mailjet": dict.fromkeys(calls, missing),
     }
 
 

@@ -123,6 +123,11 @@ class TinyMailjet:
         person.name = person.name if name is None else name
         person.excluded = person.excluded if excluded is None else excluded
 
+    def delete_contact(self, contact_id: int) -> int:
+        self.writes += 1
+        del self.people[self._known(contact_id).id]
+        return 200
+
     def update_contact_data(
         self, contact_id: int, properties: Mapping[str, object]
     ) -> None:
@@ -271,6 +276,33 @@ class TinyGhl:
             custom_fields=custom if "customFields" in values else contact.custom_fields,
         )
         return self.contacts[contact_id]
+
+    def create_contact(self, values: Mapping[str, object]) -> Contact:
+        """A location that takes no second contact with an address."""
+        email = str(values["email"])
+        self.writes += 1
+        if known := self.contacts_with_email(email):
+            refusal = Rejected("ghl", "POST /contacts/", 400, "duplicated")
+            refusal.duplicate_of, refusal.duplicate_field = known[0], "email"
+            raise refusal
+        texts = {k: v for k, v in values.items() if k != "email"}
+        contact = Contact(
+            f"made{next(self._ids)}",
+            cast("Mapping[str, str]", texts),
+            email,
+            email_valid=True,
+            tags=(),
+            dnd=False,
+            dnd_settings={},
+            date_added_ms=NOW_MS,
+        )
+        self.contacts[contact.id] = contact
+        return contact
+
+    def delete_contact(self, contact_id: str) -> int:
+        self.writes += 1
+        del self.contacts[self.get_contact(contact_id).id]
+        return 200
 
     def contacts_with_email(self, email: str) -> tuple[str, ...]:
         return tuple(id_ for id_, one in self.contacts.items() if one.email == email)

@@ -199,10 +199,13 @@ class GhlClient(LocationCalls, TaskCalls, NoteCalls, AppointmentCalls):
         updated: Contact | None = answer.load(schemas.UPDATED_CONTACT)["contact"]
         return updated
 
-    def delete_contact(self, contact_id: str) -> None:
+    def delete_contact(self, contact_id: str) -> int:
         """Delete a contact.
 
         `DELETE /contacts/:contactId`, GHL OpenAPI contacts.json, read 2026-11.
+
+        Returns:
+            The HTTP status, for whoever has to prove it.
 
         Raises:
             NotFound: it is gone already.
@@ -211,6 +214,7 @@ class GhlClient(LocationCalls, TaskCalls, NoteCalls, AppointmentCalls):
             "DELETE", "/contacts/:contactId", path={"contactId": contact_id}
         )
         answer.load(schemas.DONE)
+        return answer.status
 
     def add_tags(self, contact_id: str, tags: Iterable[str]) -> tuple[str, ...]:
         """Add tags and leave the others.

@@ -7,17 +7,20 @@ from redis import Redis
 from pipeline.errors import ReadOnly
 from pipeline.permit import Lane
 from pipeline.store.activities import Item, Kind, unpack_items
+from pipeline.store.consents import Consents
 from pipeline.store.engagement import EngagementStore
 from pipeline.store.feed import FeedStore
 from pipeline.store.ledger import Ledger
 from pipeline.store.optouts import OptOuts
+from pipeline.store.presence import Presence
 from pipeline.store.records import Opened
 from pipeline.store.snapshots import unpack_row, unpack_side, unpack_snapshot
 from pipeline.sync.activity import Activities, Appointment, Carried, HistoryEntry, Task
 from pipeline.sync.around import INCOMING
 from pipeline.sync.campaigns import Campaign
+from pipeline.sync.consent import Record
 from pipeline.sync.mail_event import MailEvent
-from pipeline.sync.ports import Evidence
+from pipeline.sync.ports import Evidence, Told
 
 
 class LeasedMemory:
@@ -34,6 +37,8 @@ class LeasedMemory:
     ) -> None:
         self._ledger = ledger
         self._optouts = OptOuts(redis, opened.lease.connection)
+        self._presence = Presence(redis, opened.lease.connection)
+        self._consents = Consents(redis, opened.lease.connection)
         self._engagement = EngagementStore(redis, opened.lease.connection)
         self._read_only = read_only
         self._lease = opened.lease
@@ -67,6 +72,14 @@ class LeasedMemory:
     def holds_back(self) -> bool:
         """Whether there are so many new opt-outs in GHL that somebody has to look."""
         return self._optouts.holds_back(self._lease.ghl_id)
+
+    def holds_deletion(self) -> bool:
+        """Whether so many were deleted in GHL that the next full run is to ask."""
+        return self._presence.holds_back(self._lease.ghl_id)
+
+    def outlive(self, address: bytes, record: Record) -> None:
+        """Keep under the address what its contact said."""
+        self._consents.tell(address, Told(record))
 
     def interactions(self, address: bytes) -> tuple[MailEvent, ...]:
         return self._engagement.of(address)

@@ -101,6 +101,21 @@ class Presence:
         _, _, told, remembered = pipe.execute()
         return bool(told > max(FEW, remembered * SHARE))
 
+    def holds_back(self, ghl_id: str) -> bool:
+        """Count a contact that GHL has no more, however that was found; whether it is
+        one of so many that somebody has to be asked.
+
+        Who the run under way found missing is not, once that was accepted.
+        """
+        run_id, _ = self._run()
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.get(self._key("missing:accepted"))
+        pipe.sismember(self._key("open"), ghl_id)
+        accepted, is_of_run = pipe.execute()
+        if is_of_run and accepted == run_id.encode():
+            return False
+        return self.is_one_of_many(ghl_id)
+
     def accept(self) -> None:
         """The contacts that the next full run misses were really deleted."""
         self._redis.set(self._key("missing:accepted"), NEXT_RUN, ex=ACCEPTED_SECONDS)

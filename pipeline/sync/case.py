@@ -24,7 +24,22 @@ class Outcome(StrEnum):
     NO_EMAIL = "no e-mail"
     INVALID_EMAIL = "invalid e-mail"
     DELETED = "deleted in GHL"
+    DELETED_KEPT = "deleted in GHL, kept in Mailjet"
+    DELETED_REMOVED = "deleted in GHL, off our lists"
+    DELETED_ERASED = "deleted in GHL, erased in Mailjet"
+    DELETED_HELD = "deleted in GHL with many others: held back"
     ERASED = "deleted in Mailjet"
+
+
+GONE_FROM_GHL = frozenset(
+    {
+        Outcome.DELETED,
+        Outcome.DELETED_KEPT,
+        Outcome.DELETED_REMOVED,
+        Outcome.DELETED_ERASED,
+        Outcome.DELETED_HELD,
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,8 @@ class Ghl(Protocol):
     def update_contact(
         self, contact_id: str, values: Mapping[str, object]
     ) -> Contact | None: ...
+    def create_contact(self, values: Mapping[str, object]) -> Contact: ...
+    def delete_contact(self, contact_id: str) -> int: ...
     def add_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]: ...
     def remove_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]: ...
     def list_tasks(self, contact_id: str) -> Listing[Task]: ...
@@ -76,6 +79,7 @@ class Mailjet(Protocol):
         name: str | None = None,
         excluded: bool | None = None,
     ) -> None: ...
+    def delete_contact(self, contact_id: int) -> int: ...
     def contact_history(self, contact_id: int, name: str) -> Iterable[HistoryEntry]: ...
     def create_history(self, contact_id: int, name: str, data: str) -> HistoryEntry: ...
 
@@ -150,6 +154,13 @@ class Memory(Protocol):
     def campaigns(self, address: bytes) -> Mapping[int, Campaign]:
         """What the events of an address came to, by campaign."""
 
+    def holds_deletion(self) -> bool:
+        """Count the contact as deleted in GHL; whether so many were that it is left to
+        the next full run, which asks somebody."""
+
+    def outlive(self, address: bytes, record: Record) -> None:
+        """Let what a contact said be known of its address once the contact is gone."""
+
     def begin(self, *addresses: bytes) -> Evidence:
         """Mark the contact as being written and lease its addresses.
 
@@ -188,9 +199,22 @@ class Carrying:
     sweeps_appointments: bool = True
 
 
+class Deletions(StrEnum):
+    """What happens in Mailjet to a contact that was deleted in GHL."""
+
+    KEEP = "keep"
+    UNSUBSCRIBE = "unsubscribe"
+    REMOVE = "remove-from-lists"
+    ERASE = "erase"
+
+
 @dataclass(frozen=True)
 class Policy:
-    """What the operator decided for a connection."""
+    """What the operator decided for a connection.
+
+    Args:
+        create_contacts: who is on the list and not in GHL is made a contact there.
+    """
 
     list_id: int
     field_map: FieldMap
@@ -200,6 +224,8 @@ class Policy:
     optout_scope_account: bool = True
     soft_bounces: int = 5
     details_always: bool = False
+    deletions: Deletions = Deletions.UNSUBSCRIBE
+    create_contacts: bool = False
     rules: tuple[Rule, ...] = ()
 
     @property

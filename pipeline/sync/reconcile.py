@@ -7,7 +7,7 @@ be read, and tested, as the one story that it is.
 from dataclasses import replace
 
 from pipeline.errors import BudgetSpent, NotFound, VendorError
-from pipeline.sync import around, diff, ghl_dnd, leaving, responding
+from pipeline.sync import around, deleting, diff, ghl_dnd, leaving, responding
 from pipeline.sync.actions import Action, Adopt, Append, Confirm
 from pipeline.sync.adopting import Remarks, remarks
 from pipeline.sync.around import Around
@@ -50,7 +50,7 @@ class _Sync(Comparison):
         except NotFound as error:
             if error.vendor != "ghl" or not self._is_gone():
                 raise
-            result, made = leaving.deleted(self), responding.Response()
+            result, made = deleting.deleted(self), responding.Response()
         return replace(
             result,
             again=made.again,
@@ -90,7 +90,7 @@ class _Sync(Comparison):
         try:
             contact = self.ghl.get_contact(self.contact_id)
         except NotFound:
-            return leaving.deleted(self)
+            return deleting.deleted(self)
         if contact.email is None or contact.email_problem:
             return leaving.without_address(self, contact)
         evidence = self._evidence(contact.email)

@@ -57,6 +57,9 @@ class TinyMemory:
     def begin(self, *addresses: bytes) -> Evidence:
         raise AssertionError("looking writes nothing")
 
+    def holds_deletion(self) -> bool:
+        return False
+
 
 class FailingGhl(TinyGhl):
     """Refuses to tell one kind."""

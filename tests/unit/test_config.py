@@ -37,6 +37,8 @@ CHECKED_VARIABLES = {
     "MAILJET_RATE": "1/10",
     "SYNC_TAG_LISTS": "vip=abc",
     "SYNC_EXCLUDE_OPTED_OUT": "perhaps",
+    "SYNC_DELETIONS": "burn",
+    "SYNC_CREATE_CONTACTS": "sometimes",
     "SYNC_NOTE_BODIES": "perhaps",
     "SYNC_NOTE_EXCERPT": "perhaps",
     "SYNC_NOTE_LENGTH": "19",
@@ -94,6 +96,8 @@ def test_four_variables_are_enough_and_the_rest_has_defaults() -> None:
     assert connection.ghl_rate == Rate(100, 10.0)
     assert connection.ghl_daily == 200_000
     assert connection.exclude_opted_out is True
+    assert connection.deletions == "unsubscribe"
+    assert connection.create_contacts is False
     assert connection.note_bodies is connection.note_excerpt is False
     assert connection.note_length == 500
     assert connection.notes_sweep_days == 7

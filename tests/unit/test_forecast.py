@@ -1,5 +1,7 @@
 """The arithmetic of `ghl-mailjet resync --forecast`."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.forecast import Budget, forecast
@@ -10,6 +12,9 @@ from pipeline.sync.case import Outcome
 
 MANAGE = "POST /v3/REST/contactslist/:listId/managecontact"
 READ = "GET /v3/REST/contact/:contact"
+LISTS = "GET /v3/REST/contact/:contactId/getcontactslists"
+MANAGE_LISTS = "POST /v3/REST/contact/:contactId/managecontactslists"
+EDIT = "PUT /v3/REST/contactdata/:contactId"
 SINGLE = "GET /contacts/:contactId"
 SEARCH = "POST /contacts/search"
 NOTES = f"{SINGLE}/notes"
@@ -127,6 +132,26 @@ def test_a_backfill_costs_a_call_for_each_entry() -> None:
     facts = Facts(PEOPLE, remembered=PEOPLE, untold=25_000)
 
     assert calls(facts)["POST /v3/REST/contacthistorydata"] == 25_000
+
+
+@pytest.mark.parametrize(
+    ("deletions", "routes"),
+    [
+        ("keep", set()),
+        ("unsubscribe", {READ, MANAGE, SEARCH}),
+        ("remove-from-lists", {READ, SEARCH, EDIT, LISTS, MANAGE_LISTS}),
+        ("erase", {READ, SEARCH, LISTS, "DELETE /v4/contacts/:contactId"}),
+    ],
+)
+def test_whoever_is_missing_costs_what_the_policy_does(
+    deletions: str, routes: set[str]
+) -> None:
+    facts = replace(KNOWN, remembered=PEOPLE + 500)
+    nobody, found = calls(KNOWN), calls(facts, Ways(deletions=deletions))
+
+    dearer = {r for r, count in found.items() if count - nobody.get(r, 0) == 500}
+
+    assert dearer == {SINGLE, *routes}
 
 
 def test_whoever_is_missing_is_asked_for_singly() -> None:
