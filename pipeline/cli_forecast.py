@@ -32,6 +32,8 @@ def show_forecast(kit: Kit, *, as_json: bool) -> None:
     click.echo(f"A full resync of connection {name!r} now, {_basis(facts, past)}:")
     for line in (*_calls(found), *_time(found, budget), *_day(found, budget)):
         click.echo(line)
+    if ways.newcomers:
+        click.echo("  not counted: who is only in Mailjet, about 12 calls each")
 
 
 def _basis(facts: Facts, past: Past) -> str:

@@ -14,7 +14,8 @@ repeats a page and never skips one.
 8. `properties`    Mailjet's side of everybody, compared with what we remember
 9. `listing`       GHL's contacts, 100 a page, with whole rows from search, 500 a page
 10. `businesses`   contacts by business, where businesses are named
-11. `missing`      whom we remember and nobody listed: deleted, once a GET confirms it
+11. `newcomers`    who is on the list and of no contact that we know, where wanted
+12. `missing`      whom we remember and nobody listed: deleted, once a GET confirms it
 
 Mailjet is read last before the listing: contacts cost it most calls, and every moment
 between its first page and the first contact would be lost to it.
@@ -23,6 +24,7 @@ between its first page and the first contact would be lost to it.
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from pipeline.bootstrap import Kit
 from pipeline.errors import NotFound, PermanentError, ScopeMissing
@@ -36,6 +38,7 @@ from pipeline.polls import Polls, read_each
 from pipeline.preferences import Preferences, is_dead_token
 from pipeline.store.setup import SetupRecord
 from pipeline.sweeps import Sweeps
+from pipeline.sync import newcomers
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +69,11 @@ class Discovery:
             **self._sweeps.stages,
             "listing": self._listing,
             "businesses": self._businesses,
+            "newcomers": self._newcomers,
             "missing": self._missing,
         }
+        wants_newcomers = kit.connection.create_contacts
+        self._after_all = {"stage": "newcomers" if wants_newcomers else "missing"}
 
     def fetch(self, cursor: Cursor) -> Found:
         """Fetch the page at the cursor."""
@@ -106,7 +112,7 @@ class Discovery:
             return Found({**cursor, "after": here}, ids)
         if self._kit.connection.ghl_business_ids:
             return Found({"stage": "businesses", "full": True}, ids)
-        return Found({"stage": "missing"}, ids)
+        return Found(self._after_all, ids)
 
     def _rows(self, cursor: Cursor) -> Found:
         """Rows of search come in the listing's order: newest `dateAdded` first."""
@@ -131,7 +137,7 @@ class Discovery:
             waiting = list(self._kit.connection.ghl_business_ids)
             if waiting == ["*"]:
                 return self._all_businesses(cursor)
-        after_all = {"stage": "missing"} if cursor.get("full") else None
+        after_all = self._after_all if cursor.get("full") else None
         if not waiting:
             return Found(after_all)
         rest, full = waiting[1:], bool(cursor.get("full"))
@@ -153,6 +159,28 @@ class Discovery:
         if page.next is not None:
             return Found({**cursor, "found": ids, "skip": page.next})
         return Found({"stage": "businesses", "waiting": ids, "full": True})
+
+    def _newcomers(self, cursor: Cursor) -> Found:
+        """Members of the list whose address no contact that was synced has.
+
+        Of them each is read singly; whoever is known to be out is not worth that.
+        """
+        kit, policy = self._kit, self._kit.policy(self._record)
+        page = self._mailjet.list_contacts(
+            cursor.get("offset", 0), excluded=False, list_id=self._record.list_id
+        )
+        address = policy.fingerprint.address
+        mailed = [one for one in page.subscribers if not one.complained]
+        by_address = {address(one.email): one.contact_id for one in mailed}
+        known = kit.consents.contacts_of(by_address)
+        unknown = [one for one, ghl_ids in known.items() if not ghl_ids]
+        open_ = kit.optouts.without_no_in_mailjet(unknown)
+        bounced = kit.consents.are_bounced(open_, policy.soft_bounces)
+        pairs = zip(open_, bounced, strict=True)
+        new = [by_address[one] for one, is_bounced in pairs if not is_bounced]
+        ids = [one.contact_id for one in page.subscribers]
+        found = paged(cursor, ids, page.next_offset, {"stage": "missing"})
+        return replace(found, ids=[newcomers.ledger_id(one) for one in new])
 
     def _missing(self, cursor: Cursor) -> Found:
         missing = self._kit.presence.missing()

@@ -78,6 +78,7 @@ class _Reader:
             more_lists=bool(kit.layout.lists),
             all_businesses=kit.connection.ghl_business_ids == ("*",),
             deletions=kit.connection.deletions,
+            newcomers=kit.connection.create_contacts,
         )
         contacts = found
         if contacts is None:

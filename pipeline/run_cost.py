@@ -89,6 +89,7 @@ class Ways:
         more_lists: there are lists beside the one.
         all_businesses: GHL is asked which there are.
         deletions: `SYNC_DELETIONS`.
+        newcomers: who is only in Mailjet is looked for.
     """
 
     searches: bool = True
@@ -100,6 +101,7 @@ class Ways:
     more_lists: bool = False
     all_businesses: bool = False
     deletions: str = "unsubscribe"
+    newcomers: bool = False
 
 
 def calls_of(facts: Facts, ways: Ways, past: Past) -> dict[str, dict[str, int]]:
@@ -115,7 +117,7 @@ def calls_of(facts: Facts, ways: Ways, past: Past) -> dict[str, dict[str, int]]:
     }
     for vendor, calls in (
         ("ghl", _ghl_pages(facts, ways)),
-        ("mailjet", _mailjet_pages(facts)),
+        ("mailjet", _mailjet_pages(facts, ways)),
         ("ghl", _singly(facts, ways, unmailable, written)),
         ("ghl", _notes(facts, past, written)),
         *_new(facts, ways, written).items(),
@@ -155,14 +157,13 @@ def _ghl_pages(facts: Facts, ways: Ways) -> Calls:
     return calls
 
 
-def _mailjet_pages(facts: Facts) -> Calls:
+def _mailjet_pages(facts: Facts, ways: Ways) -> Calls:
+    """The list is at most the account; who is new there is read before they count."""
     everybody = facts.in_mailjet // 1000 + 1
+    places = facts.unsubscriptions + facts.members
     return {
-        "GET /v3/REST/listrecipient": facts.unsubscriptions // 1000
-        + 1
-        + facts.read_lists
-        + facts.members // 1000,
-        "GET /v3/REST/contact": everybody,
+        "GET /v3/REST/listrecipient": places // 1000 + 1 + facts.read_lists,
+        "GET /v3/REST/contact": everybody * (2 if ways.newcomers else 1),
         "GET /v3/REST/contactdata": everybody,
     }
 

@@ -103,7 +103,11 @@ class MailjetClient(AccountCalls, CallbackCalls, HistoryCalls, StatisticsCalls):
         return {row["list_id"]: row["unsubscribed"] for row in rows}
 
     def list_contacts(
-        self, offset: int, *, excluded: bool | None = None
+        self,
+        offset: int,
+        *,
+        excluded: bool | None = None,
+        list_id: int | None = None,
     ) -> SubscriberPage:
         """Read one page of up to 1,000 contacts, without properties.
 
@@ -112,8 +116,11 @@ class MailjetClient(AccountCalls, CallbackCalls, HistoryCalls, StatisticsCalls):
 
         Args:
             excluded: only those who are, or are not, excluded from campaigns.
+            list_id: only those who are on the list, unsubscribed ones too.
         """
         query: dict[str, QueryValue] = {}
+        if list_id is not None:
+            query["ContactsList"] = list_id
         if excluded is not None:
             query["IsExcludedFromCampaigns"] = excluded
         found, following, bad = self.page("contact", offset, schemas.CONTACT, query)

@@ -88,7 +88,8 @@ end
 local SETTLING_MS = 30000
 local function settling(id)
   local letters = redis.call('HGET', TOUCHED, id) or ''
-  return string.find(letters, '[ie]') and SETTLING_MS or 0
+  local makes_contact = string.find(id, 'mailjet:', 1, true) == 1
+  return (makes_contact or string.find(letters, '[ie]')) and SETTLING_MS or 0
 end
 
 -- expire MAX LETTER ALIVE... : return what expired, and at once what a worker held that

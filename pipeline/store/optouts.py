@@ -167,6 +167,15 @@ class OptOuts:
     ) -> bool:
         return add_to_set_being_read(self._redis, key, members, first=first)
 
+    def without_no_in_mailjet(self, addresses: Iterable[bytes]) -> list[bytes]:
+        """Those of whom the set of Mailjet's noes tells none."""
+        asked = cast("list[str]", list(addresses))
+        if not asked:
+            return []
+        noes = self._redis.smismember(self._key("optouts:mailjet"), asked)
+        pairs = zip(cast("list[bytes]", asked), noes, strict=True)
+        return [address for address, says_no in pairs if not says_no]
+
     def counts(self) -> tuple[int, int]:
         """How many said no in GHL and in Mailjet."""
         ghl = self._redis.scard(self._key("optouts:ghl"))

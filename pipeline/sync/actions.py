@@ -62,7 +62,8 @@ class Adopt:
     """Give the GHL contact what Mailjet has of these fields and tags.
 
     Args:
-        values: GHL's field names, and `customFields`, to what is written.
+        values: GHL's field names to what is written.
+        custom_fields: `id` and `field_value` of each that is written.
         texts: the same by column, as GHL's side of it.
         add, remove: tags; only tags that the mapping names are ever removed.
         found_ms: GHL's date of the contact as it was read, 0 when unknown.
@@ -70,9 +71,16 @@ class Adopt:
 
     values: Mapping[str, object]
     texts: Mapping[str, str]
+    custom_fields: tuple[Mapping[str, object], ...] = ()
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
     found_ms: int = 0
+
+    @property
+    def body(self) -> dict[str, object]:
+        """What `PUT /contacts/:contactId` gets; empty for nothing."""
+        custom = {"customFields": list(self.custom_fields)}
+        return {**self.values, **(custom if self.custom_fields else {})}
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def adopted(
         return (Adopt({}, {}),)
     wanted, read_ms = sides.wanted, sides.read_ms
     found = adoption(rows, sides.subscriber, field_map, wanted, read_ms)[0]
-    return (found,) if found.values or found.add or found.remove else ()
+    return (found,) if found.body or found.add or found.remove else ()
 
 
 def adoption(
@@ -111,6 +111,5 @@ def adoption(
             custom.append({"id": known.id, "field_value": value})
         else:
             values[row.ghl] = value
-    if custom:
-        values["customFields"] = custom
-    return Adopt(values, texts, tuple(add), tuple(remove), read_ms), tuple(misfits)
+    found = Adopt(values, texts, tuple(custom), tuple(add), tuple(remove), read_ms)
+    return found, tuple(misfits)

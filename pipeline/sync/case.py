@@ -29,6 +29,9 @@ class Outcome(StrEnum):
     DELETED_ERASED = "deleted in GHL, erased in Mailjet"
     DELETED_HELD = "deleted in GHL with many others: held back"
     ERASED = "deleted in Mailjet"
+    MADE_IN_GHL = "created in GHL"
+    IN_GHL = "in GHL already"
+    ONLY_IN_MAILJET = "only in Mailjet, left there"
 
 
 GONE_FROM_GHL = frozenset(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from pipeline.errors import Ambiguous, BadPayload
+from pipeline.errors import Ambiguous, BadPayload, VendorError
 
 SETTLING_SECONDS = 30.0
 """A request whose answer was lost may be carried out a little later than that: who
@@ -22,12 +22,13 @@ def make_once(make: Callable[[], Made]) -> Made:
     try:
         return make()
     except (Ambiguous, BadPayload) as error:
-        lost = Ambiguous(
-            error.vendor,
-            error.route,
-            error.status,
-            error.detail,
-            trace_id=error.trace_id,
-        )
-        lost.retry_after_seconds = SETTLING_SECONDS
-        raise lost from error
+        raise lost(error) from error
+
+
+def lost(error: VendorError) -> Ambiguous:
+    """The error for a request that may have been carried out all the same."""
+    ambiguous = Ambiguous(
+        error.vendor, error.route, error.status, error.detail, trace_id=error.trace_id
+    )
+    ambiguous.retry_after_seconds = SETTLING_SECONDS
+    return ambiguous

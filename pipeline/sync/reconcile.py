@@ -7,7 +7,7 @@ be read, and tested, as the one story that it is.
 from dataclasses import replace
 
 from pipeline.errors import BudgetSpent, NotFound, VendorError
-from pipeline.sync import around, deleting, diff, ghl_dnd, leaving, responding
+from pipeline.sync import around, deleting, ghl_dnd, leaving, newcomers, responding
 from pipeline.sync.actions import Action, Adopt, Append, Confirm
 from pipeline.sync.adopting import Remarks, remarks
 from pipeline.sync.around import Around
@@ -15,12 +15,10 @@ from pipeline.sync.case import Outcome, Result
 from pipeline.sync.comparing import Comparison, after
 from pipeline.sync.consent import Source, Verdict
 from pipeline.sync.contact import Contact, Subscriber
+from pipeline.sync.diff import holds_no, plan
 from pipeline.sync.judging import Judgement
 from pipeline.sync.ports import Evidence, Ghl, Mailjet, Memory, Policy
-from pipeline.sync.reading import (
-    NOBODY,
-    read_subscriber,
-)
+from pipeline.sync.reading import NOBODY, read_subscriber
 from pipeline.sync.remembering import remember
 from pipeline.sync.sides import Inheritance, Sides
 from pipeline.sync.snapshot import Snapshot
@@ -30,13 +28,18 @@ from pipeline.sync.writer import Facts, Writer
 def sync_contact(
     contact_id: str, ghl: Ghl, mailjet: Mailjet, memory: Memory, policy: Policy
 ) -> Result:
-    """Sync one contact from GHL to Mailjet.
+    """Sync one contact from GHL to Mailjet, or bring a subscriber into GHL.
+
+    Args:
+        contact_id: GHL's id, or `mailjet:ID` of somebody whom only Mailjet has.
 
     Raises:
         AddressHeld, BudgetSpent, LeaseLost: nothing is wrong; come back later.
         VendorError: see `pipeline.errors` for its reach.
     """
-    return _Sync(contact_id, ghl, mailjet, memory, policy).run()
+    sync = _Sync(contact_id, ghl, mailjet, memory, policy)
+    mailjet_id = newcomers.mailjet_id_of(contact_id)
+    return newcomers.bring(sync, mailjet_id) if mailjet_id else sync.run()
 
 
 class _Sync(Comparison):
@@ -204,7 +207,7 @@ class _Sync(Comparison):
         try:
             return around.look(contact, self.ghl, self.memory, self.policy, base)
         except (VendorError, BudgetSpent) as error:
-            if isinstance(error, NotFound) or not diff.holds_no(self._plan(sides)):
+            if isinstance(error, NotFound) or not holds_no(self._plan(sides)):
                 raise
             # What is around a person must not hold up a no.
             return Around(postponed=True)
@@ -240,7 +243,7 @@ class _Sync(Comparison):
         )
 
     def _plan(self, sides: Sides) -> tuple[Action, ...]:
-        return diff.plan(sides, self.policy.field_map, self.policy.fingerprint)
+        return plan(sides, self.policy.field_map, self.policy.fingerprint)
 
     def _confirmation(self, contact: Contact) -> Confirm | None:
         tag = self.policy.field_map.confirmation_tag

@@ -218,8 +218,8 @@ class Writer:
         if action.add:
             self._ghl.add_tags(self._contact_id, action.add)
         held = action.texts
-        if action.values:
-            updated = self._ghl.update_contact(self._contact_id, action.values)
+        if action.body:
+            updated = self._ghl.update_contact(self._contact_id, action.body)
             if updated is not None:
                 self._changed_ghl(action.found_ms, updated)
                 # GHL rewrites some values, such as telephone numbers.
