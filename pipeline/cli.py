@@ -18,6 +18,7 @@ from pipeline import setup as setup_
 from pipeline import terminal, work
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.cli_consent import consent, consent_report, optouts
+from pipeline.cli_erase import erase_person
 from pipeline.cli_fields import fields
 from pipeline.cli_forecast import show_forecast
 from pipeline.cli_inbox import inbox
@@ -53,6 +54,7 @@ main.add_command(optouts)
 main.add_command(inbox)
 main.add_command(fields)
 main.add_command(init)
+main.add_command(erase_person)
 
 
 @main.command()

@@ -46,6 +46,13 @@ local function keep_as_failed(id, tries, reason)
   trim()
 end
 
+-- rewrite ID ENTRY : hold this instead of what was sent; '' forgets it all.
+function command.rewrite(id, entry)
+  if entry == '' then drop(id)
+  elseif redis.call('HEXISTS', ENTRIES, id) == 1 then redis.call('HSET', ENTRIES, id, entry) end
+  return 1
+end
+
 -- put KEY ID ENTRY MOST REMEMBER : 'new', 'repeat' or 'full'; {'key', KEY} where ids are
 -- made with another key, which the caller then takes.
 function command.put(key, id, entry, most, remember)

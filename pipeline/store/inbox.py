@@ -8,7 +8,7 @@ know a repeat by. All changes are one script (`inbox.lua`).
 import json
 import secrets
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
@@ -223,6 +223,15 @@ class Inbox:
             replayed += int(self._call("replay", *batch[start : start + 1000]))
         return replayed
 
+    def entries(self) -> Iterator[tuple[str, Entry]]:
+        """All that is here with what was sent; one that comes meanwhile may lack."""
+        for id_, packed in self._redis.hscan_iter(process_key("inbox")):
+            yield id_.decode(), Entry.unpack(packed)
+
+    def rewrite(self, id_: str, entry: Entry | None) -> None:
+        """Hold less of an entry, or nothing; one that has ended stays so."""
+        self._call("rewrite", id_, entry.pack() if entry else b"")
+
     def counts(self) -> Counts:
         return Counts(*self._call("counts"))
 
@@ -278,15 +287,8 @@ class Inbox:
 def _failed(id_: str, packed: bytes, told: bytes, failed_ms: int) -> Failed:
     entry = Entry.unpack(packed)
     attempts, _, reason = told.decode().partition(" ")
-    return Failed(
-        id_,
-        entry.source,
-        entry.place,
-        entry.received_ms,
-        int(attempts),
-        reason,
-        failed_ms,
-    )
+    sent = (entry.source, entry.place, entry.received_ms)
+    return Failed(id_, *sent, int(attempts), reason, failed_ms)
 
 
 def _numbers(stored: Any) -> dict[str, int]:

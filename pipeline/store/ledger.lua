@@ -82,7 +82,7 @@ end
 
 local function finish_run(state)
   redis.call('HSET', RUN, 'state', state, 'finished_ms', now)
-  redis.call('HDEL', RUN, 'resume_to')
+  redis.call('HDEL', RUN, 'resume_to', 'cursor')
   redis.call('LPUSH', RUNS, cjson.encode(redis.call('HGETALL', RUN)))
   redis.call('LTRIM', RUNS, 0, RUNS_KEPT - 1)
   redis.call('DEL', FOUND, OPEN)

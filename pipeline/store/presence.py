@@ -7,6 +7,7 @@ from redis import Redis
 
 from pipeline.store.snapshots import newest_ms, unpack_snapshot
 from pipeline.store.state import connection_key
+from pipeline.sync.snapshot import Snapshot
 
 SCAN_COUNT = 1000
 ACCEPTED_SECONDS = 86_400
@@ -77,9 +78,13 @@ class Presence:
 
     def address(self, ghl_id: str) -> bytes:
         """Fingerprint of the address that a contact had; empty where it is unknown."""
-        packed = self._redis.hget(self._key("snapshots"), ghl_id)
-        snapshot = unpack_snapshot(cast("bytes", packed or b""))
+        snapshot = self.snapshot(ghl_id)
         return snapshot.address if snapshot else b""
+
+    def snapshot(self, ghl_id: str) -> Snapshot | None:
+        """What is remembered of a contact; None where nothing is."""
+        packed = self._redis.hget(self._key("snapshots"), ghl_id)
+        return unpack_snapshot(cast("bytes", packed or b""))
 
     def remembers(self, ghl_id: str) -> bool:
         """Whether a sync of this contact ever settled, and GHL still had it then."""
