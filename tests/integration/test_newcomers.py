@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.cli import main
 from pipeline.errors import Rejected
 from pipeline.sync import newcomers
 from pipeline.sync.case import Case, Outcome
 from pipeline.sync.contact import Contact, Subscriber
+from pipeline.sync.delivery import Delivery
+from pipeline.sync.ports import Told
 from tests.builders import MAIN_LIST, VIP_LIST, make_field_map, make_policy
 from tests.integration.tiny_pipeline import TinyPipeline
 from tests.sandbox import Row, fresh_email
@@ -86,7 +90,11 @@ def test_nobody_is_made_a_contact_unless_it_is_wanted(build_driver):
 
 
 @pytest.mark.parametrize(
-    "why", ["unsubscribed", "left another list", "excluded", "complained", "no member"]
+    "why",
+    [
+        *("unsubscribed", "left another list", "excluded", "complained"),
+        *("no member", "bounced"),
+    ],
 )
 def test_who_said_no_or_is_not_on_our_list_is_left_where_they_are(driver, mailjet, why):
     gone, fields = {"unsubscribed": True}, {}
@@ -100,6 +108,11 @@ def test_who_said_no_or_is_not_on_our_list_is_left_where_they_are(driver, mailje
     if why == "left another list":
         lists = {str(mailjet.new_list()): gone}
         driver.sandbox.put_subscriber(email=ana["email"], lists=lists)
+
+    if why == "bounced":
+        record = driver.kit.require_record()
+        address = driver.kit.policy(record).fingerprint.address(ana["email"])
+        driver.kit.consents.tell(address, Told(delivery=Delivery(hard_ms=1)))
 
     run = driver.full_run()
     singly = bring(driver, ana)
@@ -196,6 +209,19 @@ def test_who_is_refused_is_a_dead_letter_until_replayed(driver):
     assert letter.ghl_id == f"mailjet:{ana['id']}"
     assert replayed == 1
     assert driver.work()[Outcome.MADE_IN_GHL] == 1
+
+
+def test_they_are_typed_as_the_ledger_has_them(driver, sandbox, valkey):
+    ana = member(driver)
+    env = {**sandbox.env, "REDIS_URL": valkey.url, "SYNC_CREATE_CONTACTS": "true"}
+    fast = {"GHL_RATE": "100000/10", "MAILJET_RATE": "100000/10"}
+
+    ended = CliRunner().invoke(
+        main, ["sync", f"mailjet:{ana['id']}"], env={**env, **fast}
+    )
+
+    assert ended.exit_code == 0, ended.output
+    assert ended.output == f"mailjet:{ana['id']}: created in GHL\n"
 
 
 def test_a_token_that_may_not_write_contacts_stops_nobody_else(driver):

@@ -154,6 +154,14 @@ def test_whoever_is_missing_costs_what_the_policy_does(
     assert dearer == {SINGLE, *routes}
 
 
+def test_to_look_for_newcomers_costs_pages() -> None:
+    page = "GET /v3/REST/contact"
+
+    found = calls(KNOWN, Ways(newcomers=True))
+
+    assert found == {**calls(KNOWN), page: 2 * calls(KNOWN)[page]}
+
+
 def test_whoever_is_missing_is_asked_for_singly() -> None:
     assert calls(Facts(90, remembered=100))[SINGLE] == 10
 
