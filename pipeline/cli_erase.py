@@ -78,8 +78,11 @@ def erase_person(
         "erased": _erased(done),
         "stays": STAYS,
     }
-    with path.open("x", encoding="utf-8") as file:
-        file.write(json.dumps(told, indent=2) + "\n")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(json.dumps(told, indent=2) + "\n")
+    except OSError as error:
+        fail(1, f"Erased, but the certificate was not written: {error.strerror}")
     click.echo(f"{_summary(done)}\nCertificate: {path}")
 
 

@@ -265,12 +265,12 @@ def _known(facts: Facts, past: Past) -> dict[str, Calls]:
 
 def _deleted(facts: Facts, ways: Ways) -> dict[str, Calls]:
     """Who is missing in GHL, beside the GET that confirms it."""
-    read, _, lists = (f"GET /v3/REST/{one}" for one in READS)
+    read, data, lists = (f"GET /v3/REST/{one}" for one in READS)
     calls = {
         "keep": (),
         "unsubscribe": (read, MANAGE, *([MANAGE_LISTS] if ways.more_lists else ())),
         "remove-from-lists": (read, lists, MANAGE_LISTS, EDIT),
-        "erase": (read, lists, ERASE),
+        "erase": (read, data, lists, ERASE),
     }[ways.deletions]
     missing = max(0, facts.remembered - facts.contacts)
     return {

@@ -13,7 +13,7 @@ from pipeline.sync.case import Case, Outcome, Result
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, ListAction, Subscriber
 from pipeline.sync.judging import Hearing, Judgement
-from pipeline.sync.mapping import EMAIL_STATUS
+from pipeline.sync.mapping import EMAIL_STATUS, LOCATION_ID
 from pipeline.sync.ports import Deletions, Evidence
 from pipeline.sync.snapshot import Snapshot
 
@@ -105,6 +105,11 @@ def _remove(case: Case, subscriber: Subscriber, evidence: Evidence) -> Outcome:
 def _erase(case: Case, subscriber: Subscriber, evidence: Evidence) -> Outcome:
     """Delete for good; a no is kept under the keyed hash of the address, and first:
     after the deletion nobody could read it."""
+    held = case.mailjet.contact_data(subscriber.contact_id)
+    ours = case.policy.field_map.location_id
+    if (held.get(LOCATION_ID) or ours) != ours:
+        # Another location mails the person through the same account of Mailjet.
+        return _unsubscribe(case, subscriber, evidence)
     subscriber = _with_lists(case, subscriber)
     address = case.policy.fingerprint.address(subscriber.email)
     judgement = _judge(case, address, evidence, subscriber)

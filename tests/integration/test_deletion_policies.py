@@ -138,6 +138,17 @@ def test_nobody_is_erased_where_ghl_cannot_tell_who_else_has_the_address(driver_
     assert place(driver, ana) is False
 
 
+def test_whom_another_location_mails_through_the_account_is_not_erased(driver_of):
+    driver = driver_of("erase")
+    [ana] = known(driver)
+    theirs = {"ghl_location_id": "elsewhere"}
+    driver.sandbox.put_subscriber(email=ana["email"], properties=theirs)
+    driver.sandbox.delete_contact(ana["id"])
+
+    assert driver.sync(ana["id"]) == Outcome.DELETED
+    assert place(driver, ana) is False
+
+
 def test_a_mass_is_erased_only_once_it_is_accepted(driver_of):
     driver = driver_of("erase")
     people = known(driver, 12)

@@ -12,6 +12,7 @@ from pipeline.sync.case import Outcome
 
 MANAGE = "POST /v3/REST/contactslist/:listId/managecontact"
 READ = "GET /v3/REST/contact/:contact"
+DATA = "GET /v3/REST/contactdata/:contactId"
 LISTS = "GET /v3/REST/contact/:contactId/getcontactslists"
 MANAGE_LISTS = "POST /v3/REST/contact/:contactId/managecontactslists"
 EDIT = "PUT /v3/REST/contactdata/:contactId"
@@ -140,7 +141,7 @@ def test_a_backfill_costs_a_call_for_each_entry() -> None:
         ("keep", set()),
         ("unsubscribe", {READ, MANAGE, SEARCH}),
         ("remove-from-lists", {READ, SEARCH, EDIT, LISTS, MANAGE_LISTS}),
-        ("erase", {READ, SEARCH, LISTS, "DELETE /v4/contacts/:contactId"}),
+        ("erase", {READ, SEARCH, DATA, LISTS, "DELETE /v4/contacts/:contactId"}),
     ],
 )
 def test_whoever_is_missing_costs_what_the_policy_does(
