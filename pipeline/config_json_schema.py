@@ -39,6 +39,8 @@ DESCRIPTIONS = {
     "tag_lists": "Tags mirrored as lists: tag to list id.",
     "confirmation_tag": "Tag set in GHL once a contact is in Mailjet.",
     "exclude_opted_out": "Opted out in GHL is excluded from all Mailjet campaigns.",
+    "deletions": "What a deletion in GHL does to the Mailjet contact.",
+    "create_contacts": "Whoever is only in Mailjet becomes a contact in GHL.",
     "note_bodies": "Mailjet's history gets the text of notes.",
     "note_excerpt": "The last note's text is the property ghl_last_note.",
     "note_length": "Characters of a note that are carried.",
