@@ -54,7 +54,7 @@ HOLDS: Mapping[str, Holds] = {
         Holds.ADDRESS,
     ),
     **dict.fromkeys(("told", "optouts:ghl:next:*"), Holds.EITHER),
-    "unsubscribed:*": Holds.MAILJET_ID,
+    **dict.fromkeys(("members:*", "unsubscribed:*"), Holds.MAILJET_ID),
     "crossings": Holds.CROSSING,
     "suspects": Holds.SUSPECT,
     **dict.fromkeys(("row:", "incoming:*"), Holds.NAMED_BY_ID),
