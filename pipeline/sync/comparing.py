@@ -95,6 +95,7 @@ class Comparison(Case):
             held=self._is_held(base, judgement),
             back=back,
             newer=Owner.MAILJET if changed_ms > read_ms else Owner.GHL,
+            is_whole=contact is not self.memory.row,
             read_ms=read_ms,
             remapped_id=0 if base else self._remapped_id(address),
         )

@@ -86,6 +86,10 @@ class Row:
         return self.ghl.startswith((TAG, BUSINESS))
 
     @property
+    def is_custom(self) -> bool:
+        return self.ghl.startswith(CUSTOM)
+
+    @property
     def carries_nothing(self) -> bool:
         """Whether an empty value is carried: that a tag was taken off always is."""
         return self.clears or self.is_flag

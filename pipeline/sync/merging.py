@@ -56,6 +56,7 @@ class Columns:
         subscriber: Mailjet's side really read, None when it was not.
         seen: Mailjet's side as the last paged read found it different, else None.
         newer: the side that was changed last.
+        is_whole: GHL told the contact by itself, and not as a row of a listing.
     """
 
     wanted: Mapping[str, str]
@@ -63,6 +64,17 @@ class Columns:
     subscriber: Subscriber | None
     seen: tuple[int, ...] | None
     newer: Owner
+    is_whole: bool = False
+
+    def of_ghl(self, column: str, row: Row | None) -> str | None:
+        """GHL's side of a column; None where it is unknown.
+
+        GHL may leave out of a whole contact what was never set. That is no reason to
+        wipe anything, and none to keep from GHL what Mailjet has.
+        """
+        value = self.wanted.get(column)
+        is_field = row is not None and not row.is_flag and not row.is_custom
+        return "" if value is None and is_field and self.is_whole else value
 
 
 def merge(columns: Columns, field_map: FieldMap, fingerprint: Fingerprint) -> Merge:
@@ -78,19 +90,19 @@ def merge(columns: Columns, field_map: FieldMap, fingerprint: Fingerprint) -> Me
         known = fingerprint.subscriber(names, columns.subscriber)
     to_mailjet, to_ghl, conflicts = [], [], []
     for index, column in enumerate(names):
-        value = columns.wanted.get(column)
+        row = field_map.layout.shared.get(column)
+        value = columns.of_ghl(column, row)
         if value is None:
             continue
         now = Pair(fingerprint.of(column, value), known[index] if known else UNKNOWN)
         then = Pair(base.ghl[index], base.mailjet[index]) if base else None
-        row = field_map.layout.shared.get(column)
         if row is None:
             if _is_stale(value, now, then, clears=field_map.is_clearable(column)):
                 to_mailjet.append(column)
             continue
         nothing = frozenset(fingerprint.of(column, text) for text in row.nothings)
         way, is_conflict = decide(row, now, then, nothing, columns.newer)
-        if way is Way.TO_MAILJET:
+        if way is Way.TO_MAILJET and column in columns.wanted:
             to_mailjet.append(column)
         elif way is Way.TO_GHL:
             to_ghl.append(column)

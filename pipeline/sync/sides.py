@@ -61,6 +61,7 @@ class Sides:
         held: one of a mass of opt-outs, unsubscribed only once that is confirmed.
         back: what GHL has to be told.
         newer: the side that was changed last.
+        is_whole: GHL told the contact by itself, and not as a row of a listing.
         read_ms: GHL's date of the contact as it was read, 0 when unknown.
         remapped_id: Mailjet's id of who was synced under another mapping, else 0.
     """
@@ -80,13 +81,19 @@ class Sides:
     held: bool = False
     back: tuple[Block | Unblock, ...] = ()
     newer: Owner = Owner.GHL
+    is_whole: bool = False
     read_ms: int = 0
     remapped_id: int = 0
 
     def merged(self, field_map: FieldMap, fingerprint: Fingerprint) -> Merge:
         """Which columns are to be written where."""
         columns = Columns(
-            self.wanted, self.base, self.subscriber, self.seen, self.newer
+            self.wanted,
+            self.base,
+            self.subscriber,
+            self.seen,
+            self.newer,
+            self.is_whole,
         )
         return merge(columns, field_map, fingerprint)
 
