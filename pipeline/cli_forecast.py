@@ -9,7 +9,8 @@ from pipeline.bootstrap import Kit
 from pipeline.forecast import Budget, Forecast, forecast
 from pipeline.location_facts import read_budget, read_facts, read_past
 from pipeline.past_runs import Past
-from pipeline.run_cost import Facts, calls_of
+from pipeline.run_cost import calls_of
+from pipeline.run_facts import Facts
 
 ROUTES_SHOWN = 8
 NAMES = {"ghl": "GHL", "mailjet": "Mailjet"}

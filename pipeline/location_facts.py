@@ -12,7 +12,7 @@ from pipeline.forecast import Budget
 from pipeline.past_runs import Past, past_of
 from pipeline.permit import Lane, Permit
 from pipeline.preferences import OPTOUT_FILTER, is_dead_token
-from pipeline.run_cost import Facts, Ways
+from pipeline.run_facts import Facts, Ways
 from pipeline.store.setup import SetupRecord
 from pipeline.store.snapshots import carried_of, is_of_other_map
 from pipeline.sweeps import DAY_MS, notes_have_turn, turns_since
@@ -76,6 +76,7 @@ class _Reader:
             details_always=kit.settings.details_always,
             excludes=kit.connection.exclude_opted_out,
             more_lists=bool(kit.layout.lists),
+            both_ways=bool(kit.layout.shared),
             all_businesses=kit.connection.ghl_business_ids == ("*",),
             deletions=kit.connection.deletions,
             newcomers=kit.connection.create_contacts,

@@ -50,6 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.runs",
         "pipeline.past_runs",
         "pipeline.run_cost",
+        "pipeline.run_facts",
         "pipeline.forecast",
         "pipeline.location_facts",
         "pipeline.discovery",

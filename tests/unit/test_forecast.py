@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.forecast import Budget, forecast
 from pipeline.past_runs import Past, past_of
-from pipeline.run_cost import Facts, Ways, calls_of
+from pipeline.run_cost import calls_of
+from pipeline.run_facts import Facts, Ways
 from pipeline.store.records import Run
 from pipeline.sync.case import Outcome
 
