@@ -256,3 +256,18 @@ def test_no_row_of_a_custom_field_costs_no_call(build_driver) -> None:
 
     assert find_custom_fields(ghl, Layout(), print) == {}
     assert driver.sandbox.log() == []
+
+
+def test_a_new_field_puts_nobody_back_on_the_list(build_driver, mailjet) -> None:
+    first = build_driver()
+    first.setup()
+    _, email = person(first, website="https://example.com")
+    first.full_run()
+    place(mailjet, email, mailjet.list_id, "remove")
+    second = build_driver(Row("website", "site"))
+    second.setup()
+
+    second.full_run()
+
+    assert held(second, email)["site"] == "https://example.com"
+    assert second.on_list(email) is None
