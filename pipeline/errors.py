@@ -59,6 +59,18 @@ class ReadOnly(PipelineError):
     """A write was about to leave although `SYNC_MODE=read-only`."""
 
 
+class Drifted(PipelineError):
+    """A write that no reviewed plan holds was about to leave: nothing was sent.
+
+    Args:
+        untouched: nothing was written before it either.
+    """
+
+    def __init__(self, *, untouched: bool) -> None:
+        self.untouched = untouched
+        super().__init__("not what was planned")
+
+
 class VendorError(PipelineError):
     """A vendor did not do what was asked.
 

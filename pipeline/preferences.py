@@ -62,7 +62,7 @@ class Preferences:
             # Refused since `setup`: the old set lapses, and contacts are read singly.
             return Found(onwards)
         optouts = self._kit.optouts
-        ids, known = self._said_no(page)
+        ids, known = self.said_no(page)
         if not optouts.add_ghl(reader, ids, known, first=after is None):
             return Found({"stage": "optouts"})
         if page.next is not None:
@@ -72,7 +72,7 @@ class Preferences:
         self._kit.ledger.mark(Lane.CONSENT, newcomers)
         return Found(onwards)
 
-    def _said_no(self, page: ContactPage[list[Any]]) -> tuple[list[str], list[bytes]]:
+    def said_no(self, page: ContactPage[list[Any]]) -> tuple[list[str], list[bytes]]:
         """Ids and addresses of those on a page who said no themselves.
 
         We set the same DND for an address that bounces; where a row does not show who

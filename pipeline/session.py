@@ -110,6 +110,12 @@ class ApiSession:
         other.permit = permit
         return other
 
+    def telling(self, on_call: OnCall) -> "ApiSession":
+        """The same session, which tells of its requests; shares all the rest."""
+        other = copy.copy(self)
+        other._on_call = on_call
+        return other
+
     def send(
         self,
         method: str,

@@ -3,6 +3,7 @@
 import logging
 import random
 import time
+from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
@@ -10,6 +11,7 @@ from pipeline.bootstrap import Kit
 from pipeline.errors import (
     BudgetSpent,
     ConnectionPaused,
+    Drifted,
     LeaseLost,
     PermanentError,
     PipelineError,
@@ -23,6 +25,7 @@ from pipeline.store.dead_letters import DeadLetter
 from pipeline.store.ledger import AddressHeld
 from pipeline.store.records import Opened
 from pipeline.sync import around
+from pipeline.sync.ports import Ghl, Mailjet
 from pipeline.sync.reconcile import sync_contact
 
 logger = logging.getLogger(__name__)
@@ -30,13 +33,24 @@ logger = logging.getLogger(__name__)
 HELD_SECONDS = 1.0
 """Another contact with the same address is being written; that takes about as long."""
 NOT_WRITTEN = "read-only: not written"
+DRIFTED = "drifted since the plan"
 PAUSED = "paused"
 NOT_SET_UP_SECONDS = 60.0
 REST_SECONDS = 1.0
 """Where nobody is granted a call for so long, no other contact need find that out."""
 
+Between = Callable[[Ghl, Mailjet], tuple[Ghl, Mailjet]]
+"""What stands between a sync and the two vendors."""
 
-def run_lease(kit: Kit, ghl_id: str, token: int, owner: str = "") -> str:
+
+def as_they_are(ghl: Ghl, mailjet: Mailjet) -> tuple[Ghl, Mailjet]:
+    """Nothing does."""
+    return ghl, mailjet
+
+
+def run_lease(
+    kit: Kit, ghl_id: str, token: int, owner: str = "", between: Between = as_they_are
+) -> str:
     """Sync the leased contact and end the lease; returns what happened, in a word.
 
     `owner` is the boot of the worker that does it; the command line has none.
@@ -53,7 +67,7 @@ def run_lease(kit: Kit, ghl_id: str, token: int, owner: str = "") -> str:
     lease = opened.lease
     permit = Permit(lease.lane, lease)
     try:
-        return _sync(kit, permit, opened)
+        return _sync(kit, permit, opened, between)
     except AddressHeld:
         kit.ledger.give_back(lease, HELD_SECONDS * random.random())  # noqa: S311
         return "address held"
@@ -73,19 +87,23 @@ def run_lease(kit: Kit, ghl_id: str, token: int, owner: str = "") -> str:
         raise
 
 
-def _sync(kit: Kit, permit: Permit, opened: Opened) -> str:
+def _sync(kit: Kit, permit: Permit, opened: Opened, between: Between) -> str:
     lease, memory = opened.lease, kit.memory(opened)
     record = opened.setup
     if record is None:
         kit.ledger.give_back(lease, NOT_SET_UP_SECONDS)
         return "not set up"
     old_address = memory.snapshot.address if memory.snapshot else b""
-    ghl, mailjet = kit.ghl(permit), kit.mailjet(permit)
+    ghl, mailjet = between(kit.ghl(permit), kit.mailjet(permit))
     try:
         result = sync_contact(lease.ghl_id, ghl, mailjet, memory, kit.policy(record))
     except ReadOnly:
         kit.ledger.skip(lease, NOT_WRITTEN, answered=permit.answered)
         return NOT_WRITTEN
+    except Drifted as error:
+        untouched = error.untouched and not opened.unsettled
+        kit.ledger.skip(lease, DRIFTED, answered=permit.answered, untouched=untouched)
+        return DRIFTED
     for reason in result.left_alone:
         logger.warning("contact %s, left alone: %s", lease.ghl_id, reason)
     for conflict in result.conflicts:

@@ -174,9 +174,21 @@ class Ledger(RunLedger):
         )
         return bool(settled)
 
-    def skip(self, lease: Lease, outcome: str, *, answered: Iterable[str] = ()) -> None:
-        """End the lease and leave everything that is remembered as it was."""
-        self._call("skip", lease.ghl_id, lease.token, outcome, " ".join(answered))
+    def skip(
+        self,
+        lease: Lease,
+        outcome: str,
+        *,
+        answered: Iterable[str] = (),
+        untouched: bool = False,
+    ) -> None:
+        """End the lease and leave everything that is remembered as it was.
+
+        Args:
+            untouched: as of `give_back`.
+        """
+        words = (outcome, " ".join(answered), int(untouched))
+        self._call("skip", lease.ghl_id, lease.token, *words)
 
     def give_back(
         self,

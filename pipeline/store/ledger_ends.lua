@@ -49,10 +49,11 @@ function command.settle(id, token, outcome, snapshot, said, old_address, new_add
   return 1
 end
 
--- skip ID TOKEN OUTCOME ANSWERED : looked at, and left as it was.
-function command.skip(id, token, outcome, answered)
+-- skip ID TOKEN OUTCOME ANSWERED UNTOUCHED : looked at, and left as it was.
+function command.skip(id, token, outcome, answered, untouched)
   if not holds(id, token) then return 0 end
   local again = release(id)
+  if untouched == '1' then redis.call('HDEL', WRITING, id) end
   worked(answered)
   close_in_run(id, 'settled', outcome)
   if again then mark(id, again, now) end

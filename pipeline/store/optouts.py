@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis
@@ -20,6 +21,31 @@ CONFIRMED_SECONDS = 86_400
 READING_SECONDS = 600
 """Longer than from one page to the next. A set outlives its completion by this, so that
 the last page can be repeated after a crash."""
+
+
+@dataclass
+class Mass:
+    """Opt-outs in GHL of the last hour, of people whom we mail.
+
+    Args:
+        confirmed: an operator said that they are meant.
+        held: who waits for that.
+        counted: who opted out within the hour.
+        contacts: how many contacts there are.
+    """
+
+    confirmed: bool
+    held: set[str]
+    counted: set[str]
+    contacts: int
+
+    def holds_back(self, ghl_id: str) -> bool:
+        """As `OptOuts.holds_back`, counted here alone."""
+        self.counted.add(ghl_id)
+        if self.confirmed:
+            return False
+        too_many = len(self.counted) > max(MASS_LEAST, MASS_SHARE * self.contacts)
+        return ghl_id in self.held or too_many
 
 
 class OptOuts:
@@ -102,6 +128,31 @@ class OptOuts:
             self._redis.sadd(self._key("optouts:held"), ghl_id)
             return True
         return False
+
+    def mass(self) -> "Mass":
+        """What `holds_back` decides from, without counting anything."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.exists(self._key("optouts:confirmed"))
+        pipe.smembers(self._key("optouts:held"))
+        pipe.smembers(self._mass_key())
+        pipe.hlen(self._key("snapshots"))
+        confirmed, held, counted, contacts = pipe.execute()
+        return Mass(
+            bool(confirmed),
+            {id_.decode() for id_ in held},
+            {id_.decode() for id_ in counted},
+            contacts,
+        )
+
+    def newcomers(self, ids: Iterable[str]) -> list[str]:
+        """Contacts that we may be mailing and that the set in place does not hold."""
+        asked = list(ids)
+        if not asked:
+            return []
+        known = self._redis.smismember(self._key("optouts:ghl"), asked)
+        pairs = zip(asked, cast("list[int]", known), strict=True)
+        new = (id_ for id_, is_known in pairs if not is_known)
+        return [id_ for id_ in new if self._is_mailed(id_.encode())]
 
     def _mass_key(self) -> str:
         return self._key(f"optouts:mass:{int(time.time()) // MASS_SECONDS}")

@@ -1,6 +1,7 @@
 """Contacts that we remember and that a complete listing of GHL did not have."""
 
 import time
+from collections.abc import Collection
 from typing import cast
 
 from redis import Redis
@@ -61,6 +62,32 @@ class Presence:
             return []
         self._redis.delete(self._key("missing"))
         return missing
+
+    def unlisted(
+        self, listed: Collection[str], began_ms: int
+    ) -> tuple[list[str], bool]:
+        """Ids with a snapshot that a complete listing lacks; and whether they are so
+        many that a run would stop and ask.
+
+        Args:
+            began_ms: when the listing began, milliseconds since 1970 UTC.
+        """
+        since_ms = began_ms - CLOCK_SKEW_MS
+        missing: dict[str, None] = {}
+        position, remembered = 0, 0
+        while True:
+            position, page = self._redis.hscan(
+                self._key("snapshots"), position, count=SCAN_COUNT
+            )
+            entries = cast("dict[bytes, bytes]", page)
+            remembered += len(entries)
+            old = (i.decode() for i, p in entries.items() if newest_ms(p) < since_ms)
+            missing |= dict.fromkeys(id_ for id_ in old if id_ not in listed)
+            if not position:
+                break
+        accepted = self._redis.get(self._key("missing:accepted"))
+        many = len(missing) > max(FEW, remembered * SHARE)
+        return sorted(missing), many and accepted != NEXT_RUN
 
     def _run(self) -> tuple[str, int]:
         """The run under way and when it began."""
