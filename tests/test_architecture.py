@@ -77,6 +77,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.check",
         "pipeline.check_ghl",
         "pipeline.findings",
+        "pipeline.planning",
     ),
     (
         "pipeline.cli",
@@ -84,6 +85,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.cli_fields",
         "pipeline.cli_erase",
         "pipeline.cli_forecast",
+        "pipeline.cli_plan",
+        "pipeline.plan_view",
         "pipeline.command_line",
         "pipeline.cli_inbox",
         "pipeline.cli_init",

@@ -1,0 +1,94 @@
+"""Lets pass what was planned, and nothing else."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar, cast
+
+from pipeline.errors import Drifted, Rejected
+from pipeline.planning.digests import Digests
+from pipeline.planning.planner import MAKES
+from pipeline.planning.watched import Call, Ghl, Mailjet, WatchedGhl, WatchedMailjet
+from pipeline.planning.writes import Turn, Write
+from pipeline.sync import blocking, ports
+from pipeline.sync.activity import Note, Task
+from pipeline.sync.contact import Contact, Subscriber
+
+Answer = TypeVar("Answer")
+
+
+class Guard:
+    """Stands between one turn's sync and the vendors; see `watched.Watch`.
+
+    Every write that leaves is one of the plan's, in the plan's order. One that is not
+    needed any more is left out: what was to be true is true already. A turn that is
+    tried again may send once more what may not have arrived.
+    """
+
+    def __init__(self, turn: Turn, digests: Digests) -> None:
+        self.sent: dict[int, Write] = {}
+        self._turn = turn
+        self._digests = digests
+        self._next = 0
+        self._instead: dict[bytes, int] = {}
+
+    def between(
+        self, ghl: ports.Ghl, mailjet: ports.Mailjet
+    ) -> tuple[ports.Ghl, ports.Mailjet]:
+        """Both ports, guarded: for one attempt."""
+        self._next, self._instead = 0, {}
+        # The clients have more than the ports ask for.
+        return (
+            WatchedGhl(cast("Ghl", ghl), self),
+            WatchedMailjet(cast("Mailjet", mailjet), self),
+        )
+
+    def reads(self, vendor: str, method: str) -> None:
+        """Reads pass."""
+
+    def met(self, subscriber: Subscriber) -> None:
+        self._digests.met(subscriber)
+
+    def write(self, call: Call, send: Callable[[], Answer]) -> Answer:
+        """Send a planned write.
+
+        Raises:
+            Drifted: it is none; nothing was sent.
+        """
+        digest = self._digests.of(self._turn.contact_id, call)
+        place = self._place(digest)
+        try:
+            answer = send()
+        except Rejected:
+            self._instead = {
+                self._digests.of(self._turn.contact_id, one): place
+                for one in _milder(call)
+            }
+            raise
+        self.sent[place] = self._turn.writes[place]
+        self._next = place + 1
+        if call.method in MAKES and isinstance(answer, Note | Task | Contact):
+            planned = self._turn.writes[place].digest
+            self._digests.made(self._turn.contact_id, answer.id, planned)
+        return answer
+
+    def _place(self, digest: bytes) -> int:
+        """Where the plan has the write, from the last one on."""
+        for place, planned in enumerate(self._turn.writes):
+            if place >= self._next and planned.digest == digest:
+                return place
+        if digest in self._instead:
+            return self._instead[digest]
+        raise Drifted(untouched=not self.sent)
+
+
+def _milder(call: Call) -> Iterable[Call]:
+    """What a sync sends next where a vendor refuses this: a task for nobody instead of
+    for a user who has left, and the channels of DND that GHL documents."""
+    if call.method == "create_task":
+        yield Call(
+            call.vendor, call.method, call.whom, {**call.facts, "assigned_to": ""}
+        )
+    values = call.facts.get("values")
+    if isinstance(values, Mapping) and "dndSettings" in values:
+        settings = blocking.documented(values["dndSettings"])
+        facts = {**call.facts, "values": {**values, "dndSettings": settings}}
+        yield Call(call.vendor, call.method, call.whom, facts)
