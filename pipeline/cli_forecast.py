@@ -1,6 +1,7 @@
 """`ghl-mailjet resync --forecast`: what a full resync now would cost."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -11,6 +12,8 @@ from pipeline.location_facts import read_budget, read_facts, read_past
 from pipeline.past_runs import Past
 from pipeline.run_cost import calls_of
 from pipeline.run_facts import Facts
+
+Calls = Mapping[str, Mapping[str, int]]
 
 ROUTES_SHOWN = 8
 NAMES = {"ghl": "GHL", "mailjet": "Mailjet"}
@@ -31,7 +34,12 @@ def show_forecast(kit: Kit, *, as_json: bool) -> None:
         return
     name = kit.connection.name
     click.echo(f"A full resync of connection {name!r} now, {_basis(facts, past)}:")
-    for line in (*_calls(found), *_time(found, budget), *_day(found, budget)):
+    for line in (
+        *call_lines(found.calls),
+        *hour_lines(found),
+        *_nights(found, budget),
+        *day_lines(found, budget),
+    ):
         click.echo(line)
     if ways.newcomers:
         click.echo("  not counted: who is only in Mailjet, about 12 calls each")
@@ -49,9 +57,10 @@ def _basis(facts: Facts, past: Past) -> str:
     return f"no run has finished; {facts.new:,} of {facts.contacts:,} contacts are new"
 
 
-def _calls(found: Forecast) -> list[str]:
+def call_lines(calls: Calls) -> list[str]:
+    """Calls by vendor and route, the busiest routes first."""
     lines = []
-    for vendor, routes in found.calls.items():
+    for vendor, routes in calls.items():
         lines.append(f"  {NAMES[vendor]}: {sum(routes.values()):,} calls")
         shown = list(routes.items())[:ROUTES_SHOWN]
         lines += [f"    {number:>9,}  {route}" for route, number in shown]
@@ -60,22 +69,26 @@ def _calls(found: Forecast) -> list[str]:
     return lines
 
 
-def _time(found: Forecast, budget: Budget) -> list[str]:
-    start, end = budget.bulk_hours
+def hour_lines(found: Forecast) -> list[str]:
+    """How long the calls take."""
     lines = [f"  takes {_hours(found.hours)} at the rates configured"]
     if found.hours_now > found.hours * 1.01:
         lines.append(
             f"    {_hours(found.hours_now)} at the pace of now: a vendor allows less"
         )
-    night = f"SYNC_BULK_HOURS {start}-{end} ({budget.night_hours} h)"
-    if found.nights == 1:
-        lines.append(f"  fits into one night of {night}")
-    else:
-        lines.append(f"  does not fit into one night of {night}: {found.nights} nights")
     return lines
 
 
-def _day(found: Forecast, budget: Budget) -> list[str]:
+def _nights(found: Forecast, budget: Budget) -> list[str]:
+    start, end = budget.bulk_hours
+    night = f"SYNC_BULK_HOURS {start}-{end} ({budget.night_hours} h)"
+    if found.nights == 1:
+        return [f"  fits into one night of {night}"]
+    return [f"  does not fit into one night of {night}: {found.nights} nights"]
+
+
+def day_lines(found: Forecast, budget: Budget) -> list[str]:
+    """What they take of GHL's day."""
     share = f"  {found.day_share:.1%} of GHL's day ({budget.ghl_daily:,} calls)"
     left = f"{budget.ghl_left:,} calls left today for bulk work"
     if found.fits_the_day:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from hashlib import blake2b
 
 from pipeline.planning.watched import Call
-from pipeline.sync.contact import Subscriber
+from pipeline.sync.activity import Note, Task
+from pipeline.sync.aggregates import iso
+from pipeline.sync.contact import Contact, Subscriber
 from pipeline.sync.snapshot import Fingerprint
 
 DIGEST_BYTES = 8
@@ -33,16 +35,23 @@ class Digests:
         if subscriber.email:
             self._people[subscriber.contact_id] = subscriber.email
 
-    def made(self, contact_id: str, item_id: str, digest: bytes) -> None:
-        """GHL numbered what this write made of a contact."""
-        self._made[contact_id][item_id] = digest.hex()
+    def made(self, contact_id: str, item: object, digest: bytes) -> None:
+        """A write in the sync of a contact made this: its number, and its time, are
+        others whenever it is made."""
+        known = self._made[contact_id]
+        if isinstance(item, Note | Task | Contact):
+            known[item.id] = digest.hex()
+        if isinstance(item, Note) and item.added_ms:
+            known[iso(item.added_ms)] = f"{digest.hex()} added"
+        if isinstance(item, Task) and item.due_ms:
+            known[iso(item.due_ms)] = f"{digest.hex()} due"
 
     def of(self, contact_id: str, call: Call) -> bytes:
         """The digest of a write within the sync of a contact."""
         facts = [call.vendor, call.method, self._whom(call), _lasting(call.facts)]
         text = json.dumps(facts, sort_keys=True, default=str)
-        for item_id, name in self._made[contact_id].items():
-            text = text.replace(item_id, name)
+        for made, name in self._made[contact_id].items():
+            text = text.replace(made, name)
         key = self._fingerprint.key
         return blake2b(
             text.encode("utf-8", "surrogatepass"),

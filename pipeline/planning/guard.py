@@ -9,8 +9,7 @@ from pipeline.planning.planner import MAKES
 from pipeline.planning.watched import Call, Ghl, Mailjet, WatchedGhl, WatchedMailjet
 from pipeline.planning.writes import Turn, Write
 from pipeline.sync import blocking, ports
-from pipeline.sync.activity import Note, Task
-from pipeline.sync.contact import Contact, Subscriber
+from pipeline.sync.contact import Subscriber
 
 Answer = TypeVar("Answer")
 
@@ -65,9 +64,9 @@ class Guard:
             raise
         self.sent[place] = self._turn.writes[place]
         self._next = place + 1
-        if call.method in MAKES and isinstance(answer, Note | Task | Contact):
+        if call.method in MAKES:
             planned = self._turn.writes[place].digest
-            self._digests.made(self._turn.contact_id, answer.id, planned)
+            self._digests.made(self._turn.contact_id, answer, planned)
         return answer
 
     def _place(self, digest: bytes) -> int:

@@ -1,12 +1,13 @@
 """GHL as it was read, and as what is planned would leave it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from pipeline.errors import NotFound, ScopeMissing
+from pipeline.errors import NotFound, PipelineError, ScopeMissing
 from pipeline.ghl.client import GhlClient
 from pipeline.planning.patience import patiently
 from pipeline.sync.activity import Appointment, Item, Listing, Note, Task
@@ -23,15 +24,17 @@ class PicturedGhl:
     missing for is asked once for everybody.
 
     Args:
+        now_ms: when what is made is made, milliseconds since 1970 UTC.
         emails: id to address of everybody listed; None where nobody was.
         tasks, appointments: by contact, None where they are to be read singly.
     """
 
-    def __init__(self, ghl: GhlClient) -> None:
+    def __init__(self, ghl: GhlClient, now_ms: int) -> None:
         self.emails: dict[str, str] | None = None
         self.tasks: dict[str, list[Task]] | None = None
         self.appointments: dict[str, list[Appointment]] | None = None
         self._ghl = ghl
+        self._now_ms = now_ms
         self._rows: dict[str, Contact] = {}
         self._read: dict[str, Contact] = {}
         self._shown: set[str] = set()
@@ -49,6 +52,18 @@ class PicturedGhl:
     def known(self, contact_id: str) -> Contact | None:
         """The contact as far as it was read."""
         return self._read.get(contact_id) or self._rows.get(contact_id)
+
+    def look_ahead(self, contact_id: str, notes_tag: str) -> None:
+        """Read what a turn is going to ask for, from another thread; what goes wrong
+        does so again when it is asked for.
+
+        Args:
+            notes_tag: as of `Carrying`.
+        """
+        with suppress(PipelineError):
+            contact = self.known(contact_id) or self.get_contact(contact_id)
+            if contact.email and notes_tag in ("", *(contact.tags or ())):
+                self.list_notes(contact_id)
 
     def get_contact(self, contact_id: str) -> Contact:
         if contact_id in self._gone:
@@ -139,7 +154,7 @@ class PicturedGhl:
         return after
 
     def create_note(self, contact_id: str, body: str) -> Note:
-        note = Note(self._new_id("note"), body, None, contact_id)
+        note = Note(self._new_id("note"), body, self._now_ms, contact_id)
         self._put("notes", contact_id, note)
         return note
 

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,16 +18,19 @@ from pipeline.planning.survey import Survey, Tell, nothing_read, survey
 from pipeline.planning.watched import ROUTES, Call, WatchedGhl, WatchedMailjet
 from pipeline.planning.writes import Plan, Turn, Write
 from pipeline.store.peek import Peeked
-from pipeline.sync.activity import Note, Task
 from pipeline.sync.around import INCOMING
 from pipeline.sync.case import Result
-from pipeline.sync.contact import Contact, Subscriber
+from pipeline.sync.contact import Subscriber
 from pipeline.sync.history import NOTE_HISTORY, TASK_HISTORY
 from pipeline.sync.reconcile import sync_contact
 
 ROUNDS = 4
 """A contact wakes another, or itself, and that one may wake more; it ends by itself, as
 each is woken by a change."""
+THREADS = 8
+AHEAD = 64
+"""Contacts whose notes are read at once: waiting for each would take the plan longer
+than both vendors' limits ask for."""
 MAKES = frozenset({"create_note", "create_task", "create_contact"})
 
 Answer = TypeVar("Answer")
@@ -121,8 +125,8 @@ class _Recorder:
         self.calls[call.vendor, call.route] += 1
         self.writes.append(self._describer.describe(call, digest))
         answer = send()
-        if call.method in MAKES and isinstance(answer, Note | Task | Contact):
-            self._digests.made(self._contact_id, answer.id, digest)
+        if call.method in MAKES:
+            self._digests.made(self._contact_id, answer, digest)
         return answer
 
 
@@ -143,9 +147,12 @@ class Planner:
     def turns(self, order: Sequence[str], progress: Progress) -> tuple[Turn, ...]:
         """All turns, in the order in which they are to be applied."""
         found = []
-        for number, contact_id in enumerate(order, 1):
-            found.append(self._turn(contact_id))
-            progress(number, len(order))
+        with ThreadPoolExecutor(THREADS) as pool:
+            for number, contact_id in enumerate(order):
+                if number % AHEAD == 0:
+                    list(pool.map(self._look_ahead, order[number : number + AHEAD]))
+                found.append(self._turn(contact_id))
+                progress(number + 1, len(order))
         for _ in range(ROUNDS):
             woken, self._woken = self._woken, {}
             again = [self._turn(contact_id) for contact_id in woken]
@@ -156,6 +163,10 @@ class Planner:
         }
         numbers = self._groups.numbers(several)
         return tuple(replace(t, group=numbers.get(t.contact_id, 0)) for t in found)
+
+    def _look_ahead(self, contact_id: str) -> None:
+        notes_tag = self._policy.carrying.notes_tag
+        self._found.ghl.look_ahead(contact_id, notes_tag)
 
     def _turn(self, contact_id: str) -> Turn:
         before = self._overlay.peek(contact_id)

@@ -47,8 +47,9 @@ class Survey:
 
 def nothing_read(kit: Kit) -> Survey:
     """For a plan of a few contacts: everything is read singly when it is wanted."""
-    permit = Permit(Lane.LIVE)
-    return Survey(PicturedGhl(kit.ghl(permit)), PicturedMailjet(kit.mailjet(permit)))
+    permit, now_ms = Permit(Lane.LIVE), round(time.time() * 1000)
+    ghl = PicturedGhl(kit.ghl(permit), now_ms)
+    return Survey(ghl, PicturedMailjet(kit.mailjet(permit)))
 
 
 def survey(kit: Kit, record: SetupRecord, tell: Tell) -> Survey:
@@ -77,14 +78,14 @@ class _Surveyor:
 
     def read(self) -> Survey:
         found = self._found
-        self._tell("Mailjet's contacts")
+        self._tell("reading Mailjet's contacts")
         no_in_mailjet = self._read_mailjet()
-        self._tell("who opted out in GHL")
+        self._tell("reading who opted out in GHL")
         ids, addresses = self._read_optouts()
         found.sets = NoSets(ids, addresses, no_in_mailjet)
-        self._tell("GHL's contacts")
+        self._tell("reading GHL's contacts")
         self._read_contacts(ids)
-        self._tell("tasks and appointments")
+        self._tell("reading tasks and appointments")
         self._read_tasks()
         self._read_appointments()
         return found
@@ -160,7 +161,8 @@ class _Surveyor:
         if not self._kit.settings.details_always:
             try:
                 for page in self._searched(()):
-                    for row in page.contacts:
+                    # Search still shows for a while who was deleted.
+                    for row in (row for row in page.contacts if row.id in rows):
                         rows[row.id] = row
                         # A row that tells nothing of DND is whole for whom the set
                         # of opted-out people lacks, and for nobody else.

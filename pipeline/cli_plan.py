@@ -1,0 +1,107 @@
+"""`ghl-mailjet plan` and `apply`: what a sync would do, and doing exactly that."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from pipeline.bootstrap import Kit, Pipeline
+from pipeline.command_line import with_kit
+from pipeline.location_facts import read_budget
+from pipeline.plan_view import applied_as_json, plan_as_json, show_applied, show_plan
+from pipeline.planning.applying import apply_plan
+from pipeline.planning.plan_file import load_plan, save_plan
+from pipeline.planning.planner import plan as make_plan
+from pipeline.sync.snapshot import Fingerprint
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("contact_ids", nargs=-1)
+@click.option("--all", "everybody", is_flag=True, help="Show every contact.")
+@click.option("--json", "as_json", is_flag=True, help="One object, every contact.")
+@click.option("--mask", is_flag=True, help="Show of values only what kind they are.")
+@click.option(
+    "--out", type=FILE, metavar="FILE", help="Keep it for `apply`, without any value."
+)
+@with_kit
+def plan(
+    pipeline: Pipeline,
+    kit: Kit,
+    contact_ids: tuple[str, ...],
+    everybody: bool,
+    as_json: bool,
+    mask: bool,
+    out: Path | None,
+) -> None:
+    """Show what a sync of everybody, or of these contacts, would do; writes nothing.
+
+    Exit code 1 if something could not be told.
+
+    Example: ghl-mailjet plan --out plan.bin
+    """
+    with _progress() as (tell, progress):
+        made = make_plan(kit, contact_ids, tell=tell, progress=progress)
+    if out is not None:
+        save_plan(made, out, _fingerprint(kit))
+    budget = read_budget(kit)
+    if as_json:
+        click.echo(json.dumps(plan_as_json(made, budget, mask=mask)))
+    else:
+        show_plan(made, budget, everybody=everybody, mask=mask)
+        if out is not None and made.needed:
+            click.echo(f"Apply it: ghl-mailjet apply {click.format_filename(out)}")
+    if made.untold:
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("plan_file", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@with_kit
+def apply(pipeline: Pipeline, kit: Kit, plan_file: Path, as_json: bool) -> None:
+    """Do what a plan says, and leave alone who is not as they were then.
+
+    Exit code 1 if somebody was left alone.
+
+    Example: ghl-mailjet apply plan.bin
+    """
+    made = load_plan(plan_file, _fingerprint(kit))
+    with _progress() as (tell, progress):
+        tell("applying")
+        applied = apply_plan(kit, made, progress)
+    if as_json:
+        click.echo(json.dumps(applied_as_json(applied)))
+    else:
+        show_applied(made, applied)
+    if applied.drifted or applied.undone:
+        sys.exit(1)
+
+
+def _fingerprint(kit: Kit) -> Fingerprint:
+    return Fingerprint(kit.require_record().key)
+
+
+@contextmanager
+def _progress() -> Iterator[
+    tuple[Callable[[str], object], Callable[[int, int], object]]
+]:
+    """A bar on stderr, where that is a terminal: what is done, and how far it is."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
+        bar = bars.add_task("", total=None)
+        yield (
+            lambda what: bars.update(bar, description=what),
+            lambda done, total: bars.update(
+                bar, description="contacts", completed=done, total=total
+            ),
+        )
