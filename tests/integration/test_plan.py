@@ -1,7 +1,9 @@
 """What a plan tells, and what it leaves untouched."""
 
 import json
+import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,10 @@ from pipeline.planning.writes import Effect, Kind, Plan
 from pipeline.sync.activity import HistoryEntry
 from pipeline.sync.around import INCOMING
 from pipeline.sync.case import Outcome
+from pipeline.sync.mail_event import EventKind
+from pipeline.sync.rules import EVENT
 from pipeline.sync.snapshot import Fingerprint
+from tests.builders import make_event
 from tests.driver import Driver, dnd
 from tests.sandbox import fresh_email
 
@@ -300,3 +305,43 @@ def test_what_cannot_be_told_ends_with_1(driver, typed):
 
     assert ended.exit_code == 1
     assert "cannot tell: 1 contact cannot be planned" in ended.stdout
+
+
+def test_what_rules_make_of_events_and_what_follows_is_in_the_plan(build_driver):
+    driver = build_driver(SYNC_RULES="task-on-click,campaign-notes,tag-openers")
+    driver.setup()
+    person = driver.person()
+    driver.sync(person["id"])
+    now_ms = round(time.time()) * 1000
+    click = make_event(at_ms=now_ms, message_id=1)
+    opened = replace(click, kind=EventKind.OPEN, url="", message_id=2)
+    address = fingerprint_of(driver).address(person["email"])
+    driver.kit.engagement.add(address, [click, opened])
+    driver.ledger.point_at([person["id"]], EVENT)
+    driver.sandbox.clear_log()
+
+    made = plan(driver.kit)
+    assert driver.writes() == []
+    applied = apply_plan(driver.kit, made)
+
+    first, second = made.turns
+    assert {Kind.TASK, Kind.NOTE, Kind.TAGS} <= {write.kind for write in first.writes}
+    assert Kind.HISTORY in {write.kind for write in second.writes}
+    assert applied.totals == made.totals
+    assert plan(driver.kit).needed == ()
+
+
+def test_a_mass_of_opt_outs_is_planned_as_it_is_held_back(driver):
+    people = [driver.person() for _ in range(MANY)]
+    for person in people:
+        driver.sync(person["id"])
+        driver.sandbox.put_contact(id=person["id"], **dnd("active"))
+
+    made = plan(driver.kit)
+    counted = driver.kit.optouts.mass().counted
+    applied = apply_plan(driver.kit, made)
+
+    assert counted == set()
+    assert made.totals.effects == {Effect.EXCLUDED: MANY}
+    assert applied.totals == made.totals
+    assert len(driver.kit.optouts.held()) == MANY
