@@ -21,7 +21,7 @@ from pipeline.terminal import console, unmarked, utc, whole
 
 CONTACTS_SHOWN = 20
 IDS_SHOWN = 50
-VALUE_LENGTH = 60
+VALUE_LENGTH = 80
 LENGTHS = (8, 32, 255)
 """Classes of a masked text's length."""
 OPEN_WORDS = ("list ", "excluded from campaigns", "property ghl_email_status")
@@ -43,8 +43,8 @@ def show_plan(plan: Plan, budget: Budget, *, everybody: bool, mask: bool) -> Non
     contacts = len({turn.contact_id for turn in plan.turns})
     click.echo(
         f"Plan of connection {plan.connection!r}, made {utc(plan.made_ms)} UTC: "
-        f"{contacts:,} contacts, {sum(plan.totals.kinds.values()):,} writes. "
-        "Nothing was written."
+        f"{_count(contacts, 'contact')}, "
+        f"{_count(sum(plan.totals.kinds.values()), 'write')}. Nothing was written."
     )
     _show_totals(plan.totals)
     if plan.needed:
@@ -82,9 +82,9 @@ def _values(change: Change, *, mask: bool) -> tuple[object, object]:
 
 def _status(channel: object) -> str:
     """Of e-mail DND the status alone: the message may tell when, and to whom."""
-    held = json.loads(str(channel)) if channel else {}
-    word = held.get("status") if isinstance(held, dict) else held
-    return str(word) if word in (*ghl_dnd.OPEN_STATUSES, "active", "permanent") else ""
+    word = str(channel or "").partition(":")[0].lower()
+    known = (*ghl_dnd.OPEN_STATUSES, "active", "permanent")
+    return word if word in known else ""
 
 
 def masked(value: object) -> object:
@@ -138,8 +138,8 @@ def show_applied(plan: Plan, applied: Applied) -> None:
     totals = applied.totals
     contacts = len({one.turn.contact_id for one in applied.done})
     click.echo(
-        f"Applied the plan of {utc(plan.made_ms)} UTC: {contacts:,} contacts, "
-        f"{sum(totals.kinds.values()):,} writes."
+        f"Applied the plan of {utc(plan.made_ms)} UTC: {_count(contacts, 'contact')}, "
+        f"{_count(sum(totals.kinds.values()), 'write')}."
     )
     _show_totals(totals)
     _echo(call_lines(applied.calls))
@@ -155,6 +155,10 @@ def show_applied(plan: Plan, applied: Applied) -> None:
             click.echo(f"  and {number - IDS_SHOWN:,} more: --json has them all")
     for contact_id, reason in applied.undone.items():
         click.echo(f"not done: {contact_id}: {reason}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _echo(lines: Iterable[str]) -> None:

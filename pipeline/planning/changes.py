@@ -1,6 +1,5 @@
 """What a write changes from what to what, told from the pictures before it is made."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -193,14 +192,14 @@ def _word(place: bool | None) -> str:
 
 
 def _email(settings: Mapping[str, object]) -> str:
-    """The e-mail channel as JSON, or "" where there is none."""
-    channel = next(iter(ghl_dnd.email_channels(settings).values()), None)
-    return "" if channel is None else json.dumps(channel, ensure_ascii=False)
+    """The e-mail channel, `active: why`; "" where there is none."""
+    for channel in ghl_dnd.email_channels(settings).values():
+        held = channel if isinstance(channel, Mapping) else {"status": channel}
+        words = (str(held.get(key) or "") for key in ("status", "message"))
+        return ": ".join(filter(None, words))
+    return ""
 
 
 def _is_on(channel: str) -> bool:
-    if not channel:
-        return False
-    held = json.loads(channel)
-    word = held.get("status") if isinstance(held, dict) else held
-    return str(word or "inactive").lower() not in ghl_dnd.OPEN_STATUSES
+    word = channel.partition(":")[0].lower()
+    return bool(word) and word not in ghl_dnd.OPEN_STATUSES

@@ -19,7 +19,7 @@ from pipeline.planning.watched import ROUTES, Call, WatchedGhl, WatchedMailjet
 from pipeline.planning.writes import Plan, Turn, Write
 from pipeline.store.peek import Peeked
 from pipeline.sync.around import INCOMING
-from pipeline.sync.case import Result
+from pipeline.sync.case import Outcome, Result
 from pipeline.sync.contact import Subscriber
 from pipeline.sync.history import NOTE_HISTORY, TASK_HISTORY
 from pipeline.sync.reconcile import sync_contact
@@ -192,6 +192,9 @@ class Planner:
             if error.reach is Reach.CONNECTION and not is_scope:
                 raise
             return Turn(contact_id, calls=recorder.calls, problem=str(error))
+        if result.outcome is Outcome.DELETED and before.snapshot is None:
+            # We never knew it either, so it may be a slip of the pen.
+            return Turn(contact_id, calls=recorder.calls, problem="not found in GHL")
         self._overlay.settle(contact_id, result, replace(before, touched=touched))
         self._wake(contact_id, result, memory.addresses)
         return Turn(

@@ -118,7 +118,7 @@ def test_effects_on_consent_are_told_apart(driver):
     told = changes_of(made, out["id"])
     assert told[f"list {driver.list_id}"] == ("subscribed", "unsubscribed")
     assert told["excluded from campaigns"] == (False, True)
-    assert "mailjet-unsubscribed" in str(changes_of(made, gone["id"])["e-mail DND"][1])
+    assert "active: Unsubscribed" in str(changes_of(made, gone["id"])["e-mail DND"][1])
     assert changes_of(made, new["id"])["subscriber"] == (None, new["email"])
 
 
@@ -197,6 +197,12 @@ def test_only_some_contacts_are_read_singly(driver):
     applied = apply_plan(driver.kit, made)
     assert applied.totals == made.totals
     assert driver.sandbox.subscriber(other["email"]) is None
+
+
+def test_a_contact_that_nobody_knows_is_told(driver):
+    made = plan(driver.kit, ["nobody"])
+
+    assert made.untold == ("1 contact cannot be planned: not found in GHL",)
 
 
 def test_notes_that_are_refused_are_told(driver):
