@@ -5,7 +5,7 @@ from typing import TypeVar, cast
 
 from pipeline.errors import Drifted, Rejected
 from pipeline.planning.digests import Digests
-from pipeline.planning.planner import MAKES
+from pipeline.planning.recording import MAKES
 from pipeline.planning.watched import Call, Ghl, Mailjet, WatchedGhl, WatchedMailjet
 from pipeline.planning.writes import Turn, Write
 from pipeline.sync import blocking, ports

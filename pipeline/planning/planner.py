@@ -4,8 +4,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
 
 from pipeline.bootstrap import Kit
 from pipeline.errors import Reach, ScopeMissing, VendorError
@@ -14,13 +14,13 @@ from pipeline.planning.changes import Describer
 from pipeline.planning.digests import Digests
 from pipeline.planning.groups import Groups
 from pipeline.planning.memory import Overlay, PlanningMemory
+from pipeline.planning.recording import Probe, Recorder, WithoutNotes, WouldWrite
 from pipeline.planning.survey import Survey, Tell, nothing_read, survey
-from pipeline.planning.watched import ROUTES, Call, WatchedGhl, WatchedMailjet
-from pipeline.planning.writes import Plan, Turn, Write
+from pipeline.planning.watched import WatchedGhl, WatchedMailjet
+from pipeline.planning.writes import Plan, Turn
 from pipeline.store.peek import Peeked
 from pipeline.sync.around import INCOMING
 from pipeline.sync.case import Outcome, Result
-from pipeline.sync.contact import Subscriber
 from pipeline.sync.history import NOTE_HISTORY, TASK_HISTORY
 from pipeline.sync.reconcile import sync_contact
 
@@ -31,9 +31,7 @@ THREADS = 8
 AHEAD = 64
 """Contacts whose notes are read at once: waiting for each would take the plan longer
 than both vendors' limits ask for."""
-MAKES = frozenset({"create_note", "create_task", "create_contact"})
 
-Answer = TypeVar("Answer")
 Progress = Callable[[int, int], object]
 
 
@@ -62,7 +60,8 @@ def plan(
     found = nothing_read(kit) if ids else survey(kit, record, tell)
     order = list(dict.fromkeys(ids)) or found.order
     policy = kit.policy(record)
-    turns = Planner(kit, found, is_whole=not ids).turns(order, progress)
+    planner = Planner(kit, found, is_whole=not ids)
+    turns = planner.turns(order, progress)
     told = Plan(
         connection=kit.connection.name,
         location_id=kit.connection.ghl_location_id,
@@ -75,7 +74,8 @@ def plan(
         untold=(*found.untold, *_untold(turns)),
     )
     missing = {TASK_HISTORY, NOTE_HISTORY} - record.historic
-    return replace(told, remarks=(*found.remarks, *_remarks(told, missing)))
+    remarks = _remarks(told, missing, planner.unread_notes)
+    return replace(told, remarks=(*found.remarks, *remarks))
 
 
 def _untold(turns: Iterable[Turn]) -> Iterable[str]:
@@ -92,7 +92,12 @@ def _contacts(number: int) -> str:
     return "1 contact" if number == 1 else f"{number:,} contacts"
 
 
-def _remarks(told: Plan, missing: Iterable[str]) -> Iterable[str]:
+def _remarks(told: Plan, missing: Iterable[str], unread_notes: int) -> Iterable[str]:
+    if unread_notes:
+        yield (
+            f"notes of {_contacts(unread_notes)} were not read: nothing points at "
+            "them, and a run reads them in their own turn"
+        )
     if missing:
         names = ", ".join(sorted(missing))
         yield f"Mailjet has no historic property {names}: its history gets nothing"
@@ -104,34 +109,11 @@ def _remarks(told: Plan, missing: Iterable[str]) -> Iterable[str]:
         )
 
 
-class _Recorder:
-    """Takes down the calls of one turn; see `watched.Watch`."""
-
-    def __init__(self, contact_id: str, describer: Describer, digests: Digests) -> None:
-        self.calls: Counter[tuple[str, str]] = Counter()
-        self.writes: list[Write] = []
-        self._contact_id = contact_id
-        self._describer = describer
-        self._digests = digests
-
-    def reads(self, vendor: str, method: str) -> None:
-        self.calls[vendor, ROUTES[vendor, method]] += 1
-
-    def met(self, subscriber: Subscriber) -> None:
-        self._digests.met(subscriber)
-
-    def write(self, call: Call, send: Callable[[], Answer]) -> Answer:
-        digest = self._digests.of(self._contact_id, call)
-        self.calls[call.vendor, call.route] += 1
-        self.writes.append(self._describer.describe(call, digest))
-        answer = send()
-        if call.method in MAKES:
-            self._digests.made(self._contact_id, answer, digest)
-        return answer
-
-
 class Planner:
-    """Plans one contact after the other; each finds what those before it would do."""
+    """Plans one contact after the other; each finds what those before it would do.
+
+    `unread_notes` counts contacts whose notes were not read.
+    """
 
     def __init__(self, kit: Kit, found: Survey, *, is_whole: bool) -> None:
         self._found = found
@@ -143,6 +125,7 @@ class Planner:
         self._groups = Groups()
         self._woken: dict[str, None] = {}
         self._planned: set[str] = set()
+        self.unread_notes = 0
 
     def turns(self, order: Sequence[str], progress: Progress) -> tuple[Turn, ...]:
         """All turns, in the order in which they are to be applied."""
@@ -165,25 +148,56 @@ class Planner:
         return tuple(replace(t, group=numbers.get(t.contact_id, 0)) for t in found)
 
     def _look_ahead(self, contact_id: str) -> None:
-        notes_tag = self._policy.carrying.notes_tag
-        self._found.ghl.look_ahead(contact_id, notes_tag)
+        """From several threads at once."""
+        if not self._is_quiet(contact_id, self._overlay.peek(contact_id)):
+            notes_tag = self._policy.carrying.notes_tag
+            self._found.ghl.look_ahead(contact_id, notes_tag)
+
+    def _is_quiet(self, contact_id: str, before: Peeked) -> bool:
+        """Whether a run would have no reason to read the contact's notes."""
+        row, base = self._found.ghl.known(contact_id), before.snapshot
+        if row is None or base is None or base.digest != self._policy.field_map.digest:
+            return False
+        is_pointed_at = bool(before.touched) or before.unsettled
+        if is_pointed_at or base.carried.notes is None or not self._is_whole:
+            return False
+        updated_ms = row.date_updated_ms
+        return updated_ms is not None and updated_ms <= base.updated_ms
 
     def _turn(self, contact_id: str) -> Turn:
         before = self._overlay.peek(contact_id)
         letters = self._letters(contact_id, before)
         touched = before.touched | frozenset(letters)
+        before = replace(before, touched=touched)
+        self._planned.add(contact_id)
+        if self._is_quiet(contact_id, before):
+            probe = Probe(contact_id, self._describer, self._digests)
+            quietly = WithoutNotes(self._found.ghl, probe)
+            with suppress(WouldWrite):
+                found = self._sync(contact_id, before, letters, probe, quietly)
+                self.unread_notes += 1
+                return replace(found, left_alone=())
+        recorder = Recorder(contact_id, self._describer, self._digests)
+        ghl = WatchedGhl(self._found.ghl, recorder)
+        return self._sync(contact_id, before, letters, recorder, ghl)
+
+    def _sync(
+        self,
+        contact_id: str,
+        before: Peeked,
+        letters: str,
+        recorder: Recorder,
+        ghl: WatchedGhl,
+    ) -> Turn:
         memory = PlanningMemory(
             contact_id,
             self._overlay,
             before.snapshot,
             before.seen,
             before.unsettled,
-            touched,
-            self._overlay.incoming(contact_id) if INCOMING in touched else (),
+            before.touched,
+            self._overlay.incoming(contact_id) if INCOMING in before.touched else (),
         )
-        self._planned.add(contact_id)
-        recorder = _Recorder(contact_id, self._describer, self._digests)
-        ghl = WatchedGhl(self._found.ghl, recorder)
         mailjet = WatchedMailjet(self._found.mailjet, recorder)
         try:
             result = sync_contact(contact_id, ghl, mailjet, memory, self._policy)
@@ -195,7 +209,7 @@ class Planner:
         if result.outcome is Outcome.DELETED and before.snapshot is None:
             # We never knew it either, so it may be a slip of the pen.
             return Turn(contact_id, calls=recorder.calls, problem="not found in GHL")
-        self._overlay.settle(contact_id, result, replace(before, touched=touched))
+        self._overlay.settle(contact_id, result, before)
         self._wake(contact_id, result, memory.addresses)
         return Turn(
             contact_id,

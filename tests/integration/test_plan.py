@@ -205,6 +205,22 @@ def test_a_contact_that_nobody_knows_is_told(driver):
     assert made.untold == ("1 contact cannot be planned: not found in GHL",)
 
 
+def test_notes_that_nothing_points_at_are_not_read(driver):
+    quiet, pointed_at = driver.person(), driver.person()
+    for person in (quiet, pointed_at):
+        driver.sync(person["id"])
+        driver.sandbox.put_note(contactId=person["id"], body="Likes turtles")
+    driver.ledger.point_at([pointed_at["id"]], "n")
+    driver.sandbox.clear_log()
+
+    made = plan(driver.kit)
+
+    assert driver.calls("GET", NOTES) == 1
+    assert [turn.contact_id for turn in made.needed] == [pointed_at["id"]]
+    assert made.remarks[0].startswith("notes of 1 contact were not read")
+    assert plan(driver.kit, [quiet["id"]]).totals.kinds[Kind.HISTORY] == 1
+
+
 def test_notes_that_are_refused_are_told(driver):
     driver.person()
     driver.sandbox.add_fault("scope_missing", vendor="ghl", route=NOTES)
