@@ -6,7 +6,7 @@ can be used from a Python prompt. `workers/` is the Celery shell around it.
 Layers; an import may only point down:
 
     cli, terminal, demo   the `ghl-mailjet` command
-    runs, discovery, polls, feedback, inbox, dispatch, work, setup, check
+    runs, discovery, polls, feedback, inbox, dispatch, work, setup, check, planning
     bootstrap             makes and joins all objects
     ghl, mailjet, store, session (answer, classify, redaction, transport)
     sync                  the domain: standard library and errors only

@@ -14,7 +14,13 @@ from pipeline.planning.changes import Describer
 from pipeline.planning.digests import Digests
 from pipeline.planning.groups import Groups
 from pipeline.planning.memory import Overlay, PlanningMemory
-from pipeline.planning.recording import Probe, Recorder, WithoutNotes, WouldWrite
+from pipeline.planning.recording import (
+    Probe,
+    Recorder,
+    WithoutNotes,
+    WouldWrite,
+    is_of_notes,
+)
 from pipeline.planning.survey import Survey, Tell, nothing_read, survey
 from pipeline.planning.watched import WatchedGhl, WatchedMailjet
 from pipeline.planning.writes import Plan, Turn
@@ -175,8 +181,9 @@ class Planner:
             quietly = WithoutNotes(self._found.ghl, probe)
             with suppress(WouldWrite):
                 found = self._sync(contact_id, before, letters, probe, quietly)
+                left = (one for one in found.left_alone if not is_of_notes(one))
                 self.unread_notes += 1
-                return replace(found, left_alone=())
+                return replace(found, left_alone=tuple(left))
         recorder = Recorder(contact_id, self._describer, self._digests)
         ghl = WatchedGhl(self._found.ghl, recorder)
         return self._sync(contact_id, before, letters, recorder, ghl)

@@ -10,6 +10,7 @@ from pipeline.planning.digests import Digests
 from pipeline.planning.watched import ROUTES, Call, WatchedGhl
 from pipeline.planning.writes import Write
 from pipeline.sync.activity import Listing, Note
+from pipeline.sync.around import Kind
 from pipeline.sync.contact import Subscriber
 
 MAKES = frozenset({"create_note", "create_task", "create_contact"})
@@ -49,6 +50,11 @@ class WouldWrite(PipelineError):
 
 class NotRead(PermanentError):
     """Notes that nobody has any reason to read."""
+
+
+def is_of_notes(left_alone: str) -> bool:
+    """Whether it tells of notes; of what a probe left alone, the ones not read."""
+    return left_alone.startswith(f"{Kind.NOTES.name.lower()}: ")
 
 
 class Probe(Recorder):
