@@ -122,6 +122,20 @@ def test_effects_on_consent_are_told_apart(driver):
     assert changes_of(made, new["id"])["subscriber"] == (None, new["email"])
 
 
+def test_who_said_no_is_read_anew_and_not_remembered(driver):
+    person = driver.person()
+    gone = {driver.list_id: {"unsubscribed": True}}
+    driver.sandbox.put_subscriber(email=person["email"], lists=gone)
+    driver.setup()
+    back = {driver.list_id: {"unsubscribed": False}}
+    driver.sandbox.put_subscriber(email=person["email"], lists=back)
+
+    made = plan(driver.kit)
+
+    assert made.totals.outcomes == {Outcome.CREATED: 1}
+    assert apply_plan(driver.kit, made).totals == made.totals
+
+
 def test_contacts_that_share_an_address_are_planned_as_they_will_happen(driver):
     email = fresh_email()
     older = driver.person(email=email, dateAdded="2026-01-01T00:00:00.000Z")
