@@ -175,6 +175,7 @@ class Planner:
         letters = self._letters(contact_id, before)
         touched = before.touched | frozenset(letters)
         before = replace(before, touched=touched)
+        is_first = contact_id not in self._planned
         self._planned.add(contact_id)
         if self._is_quiet(contact_id, before):
             probe = Probe(contact_id, self._describer, self._digests)
@@ -182,7 +183,7 @@ class Planner:
             with suppress(WouldWrite):
                 found = self._sync(contact_id, before, letters, probe, quietly)
                 left = (one for one in found.left_alone if not is_of_notes(one))
-                self.unread_notes += 1
+                self.unread_notes += is_first
                 return replace(found, left_alone=tuple(left))
         recorder = Recorder(contact_id, self._describer, self._digests)
         ghl = WatchedGhl(self._found.ghl, recorder)

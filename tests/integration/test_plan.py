@@ -153,6 +153,7 @@ def test_contacts_that_share_an_address_are_planned_as_they_will_happen(driver):
     assert made.turns[0].group
     assert applied.totals == made.totals
     assert not driver.on_list(email)
+    assert not [remark for remark in made.remarks if remark.startswith("notes of")]
 
 
 def test_a_contact_that_wakes_itself_has_its_second_turn_in_the_plan(driver):
