@@ -106,8 +106,8 @@ def _sync(kit: Kit, permit: Permit, opened: Opened, between: Between) -> str:
         return DRIFTED
     for reason in result.left_alone:
         logger.warning("contact %s, left alone: %s", lease.ghl_id, reason)
-    for conflict in result.conflicts:
-        logger.info("contact %s: %s", lease.ghl_id, conflict)
+    for remark in result.remarks:
+        logger.warning("contact %s: %s", lease.ghl_id, remark)
     if opened.unsettled and not result.looked:
         kit.ledger.point_at([lease.ghl_id], around.DOUBT)
     if result.again:

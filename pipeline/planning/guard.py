@@ -1,15 +1,16 @@
 """Lets pass what was planned, and nothing else."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from pipeline.errors import Drifted, Rejected
 from pipeline.planning.digests import Digests
 from pipeline.planning.recording import MAKES
-from pipeline.planning.watched import Call, Ghl, Mailjet, WatchedGhl, WatchedMailjet
+from pipeline.planning.watched import Call, WatchedGhl, WatchedMailjet
 from pipeline.planning.writes import Turn, Write
-from pipeline.sync import blocking, ports
+from pipeline.sync import blocking
 from pipeline.sync.contact import Subscriber
+from pipeline.sync.ports import Ghl, Mailjet
 
 Answer = TypeVar("Answer")
 
@@ -29,16 +30,10 @@ class Guard:
         self._next = 0
         self._instead: dict[bytes, int] = {}
 
-    def between(
-        self, ghl: ports.Ghl, mailjet: ports.Mailjet
-    ) -> tuple[ports.Ghl, ports.Mailjet]:
+    def between(self, ghl: Ghl, mailjet: Mailjet) -> tuple[Ghl, Mailjet]:
         """Both ports, guarded: for one attempt."""
         self._next, self._instead = 0, {}
-        # The clients have more than the ports ask for.
-        return (
-            WatchedGhl(cast("Ghl", ghl), self),
-            WatchedMailjet(cast("Mailjet", mailjet), self),
-        )
+        return WatchedGhl(ghl, self), WatchedMailjet(mailjet, self)
 
     def reads(self, vendor: str, method: str) -> None:
         """Reads pass."""

@@ -10,7 +10,7 @@ from pipeline.sync import around
 from pipeline.sync.activity import Activities, HistoryEntry
 from pipeline.sync.campaigns import Campaign
 from pipeline.sync.case import Result
-from pipeline.sync.consent import Record
+from pipeline.sync.consent import Record, joined
 from pipeline.sync.contact import Contact
 from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.ports import Evidence
@@ -44,6 +44,8 @@ class Overlay:
         self._touched: dict[str, frozenset[str]] = {}
         self._answered: defaultdict[str, set[int]] = defaultdict(set)
         self._responded: defaultdict[bytes, set[bytes]] = defaultdict(set)
+        self._outlived: dict[bytes, Record] = {}
+        self._deleted = kit.presence.deletions()
 
     def peek(self, ghl_id: str) -> Peeked:
         """What a sync of the contact would start from."""
@@ -91,6 +93,9 @@ class Overlay:
             told = replace(
                 told, in_ghl_set=ghl_id in sets.ghl, address_in_ghl_set=is_out
             )
+        if left := self._outlived.get(address):
+            said_of_it = joined(told.told.record, left)
+            told = replace(told, told=replace(told.told, record=said_of_it))
         if sets.mailjet is not None:
             told = replace(told, in_mailjet_set=address in sets.mailjet)
         return told
@@ -106,6 +111,12 @@ class Overlay:
 
     def holds_back(self, ghl_id: str) -> bool:
         return self._mass.holds_back(ghl_id)
+
+    def holds_deletion(self, ghl_id: str) -> bool:
+        return self._deleted.holds_back(ghl_id)
+
+    def outlive(self, address: bytes, record: Record) -> None:
+        self._outlived[address] = record
 
     def incoming(self, ghl_id: str) -> tuple[HistoryEntry, ...]:
         done = self._answered[ghl_id]
@@ -148,6 +159,12 @@ class PlanningMemory:
 
     def holds_back(self) -> bool:
         return self.overlay.holds_back(self.ghl_id)
+
+    def holds_deletion(self) -> bool:
+        return self.overlay.holds_deletion(self.ghl_id)
+
+    def outlive(self, address: bytes, record: Record) -> None:
+        self.overlay.outlive(address, record)
 
     def interactions(self, address: bytes) -> tuple[MailEvent, ...]:
         return self.overlay.interactions(address)

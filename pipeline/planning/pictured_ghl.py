@@ -12,7 +12,6 @@ from pipeline.ghl.client import GhlClient
 from pipeline.planning.patience import patiently
 from pipeline.sync.activity import Appointment, Item, Listing, Note, Task
 from pipeline.sync.contact import Contact
-from pipeline.sync.mapping import FIELD_TO_PROPERTY
 
 Answer = TypeVar("Answer")
 
@@ -25,16 +24,20 @@ class PicturedGhl:
 
     Args:
         now_ms: when what is made is made, milliseconds since 1970 UTC.
+        knows_enough: whether a row of a search answers for the contact.
         emails: id to address of everybody listed; None where nobody was.
         tasks, appointments: by contact, None where they are to be read singly.
     """
 
-    def __init__(self, ghl: GhlClient, now_ms: int) -> None:
+    def __init__(
+        self, ghl: GhlClient, now_ms: int, knows_enough: Callable[[Contact], bool]
+    ) -> None:
         self.emails: dict[str, str] | None = None
         self.tasks: dict[str, list[Task]] | None = None
         self.appointments: dict[str, list[Appointment]] | None = None
         self._ghl = ghl
         self._now_ms = now_ms
+        self._knows_enough = knows_enough
         self._rows: dict[str, Contact] = {}
         self._read: dict[str, Contact] = {}
         self._shown: set[str] = set()
@@ -45,8 +48,7 @@ class PicturedGhl:
 
     def show(self, row: Contact) -> None:
         """A row of a search, which answers for the contact where it is whole."""
-        is_whole = row.email is not None and row.tags is not None
-        if is_whole and FIELD_TO_PROPERTY.keys() <= row.values.keys():
+        if row.email is not None and self._knows_enough(row):
             self._rows[row.id] = row
 
     def known(self, contact_id: str) -> Contact | None:
@@ -186,11 +188,12 @@ class PicturedGhl:
             self.emails[contact_id] = made.email or ""
         return made
 
-    def delete_contact(self, contact_id: str) -> None:
+    def delete_contact(self, contact_id: str) -> int:
         self.get_contact(contact_id)
         self._rows.pop(contact_id, None)
         self._read.pop(contact_id, None)
         self._gone.add(contact_id)
+        return 200
 
     def _new_id(self, kind: str) -> str:
         return f"planned-{kind}-{next(self._numbers)}"

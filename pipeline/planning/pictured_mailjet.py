@@ -21,6 +21,7 @@ class Person:
     excluded: bool | None = None
     complained: bool = False
     excluded_ms: int | None = None
+    updated_ms: int | None = None
     properties: dict[str, object] | None = None
     lists: dict[int, bool] | None = None
     history: dict[str, list[HistoryEntry]] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class PicturedMailjet:
             one.excluded,
             one.complained,
             one.excluded_ms,
+            one.updated_ms,
         )
         self._people[person.id] = person
         self._ids[person.email] = person.id
@@ -76,6 +78,7 @@ class PicturedMailjet:
             excluded=person.excluded,
             complained=person.complained,
             excluded_ms=person.excluded_ms,
+            updated_ms=person.updated_ms,
         )
 
     def _find(self, id_or_email: int | str) -> Person:
@@ -166,9 +169,10 @@ class PicturedMailjet:
         self._history(person, name).append(entry)
         return entry
 
-    def delete_contact(self, contact_id: int) -> None:
+    def delete_contact(self, contact_id: int) -> int:
         person = self._find(contact_id)
         del self._people[person.id], self._ids[person.email]
+        return 200
 
     def _store(self, person: Person, properties: Mapping[str, object]) -> None:
         """Null unassigns (Mailjet guides, _contacts_bulk.md, read 2026-11)."""

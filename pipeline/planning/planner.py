@@ -23,7 +23,7 @@ from pipeline.planning.recording import (
 )
 from pipeline.planning.survey import Survey, Tell, nothing_read, survey
 from pipeline.planning.watched import WatchedGhl, WatchedMailjet
-from pipeline.planning.writes import Plan, Turn
+from pipeline.planning.writes import Kind, Plan, Turn
 from pipeline.store.peek import Peeked
 from pipeline.sync.around import INCOMING
 from pipeline.sync.case import Outcome, Result
@@ -63,7 +63,7 @@ def plan(
     """
     record = kit.require_record()
     made_ms = round(time.time() * 1000)
-    found = nothing_read(kit) if ids else survey(kit, record, tell)
+    found = nothing_read(kit, record) if ids else survey(kit, record, tell)
     order = list(dict.fromkeys(ids)) or found.order
     policy = kit.policy(record)
     planner = Planner(kit, found, is_whole=not ids)
@@ -99,6 +99,9 @@ def _contacts(number: int) -> str:
 
 
 def _remarks(told: Plan, missing: Iterable[str], unread_notes: int) -> Iterable[str]:
+    of_turns = Counter(remark for turn in told.turns for remark in turn.remarks)
+    for remark, number in of_turns.items():
+        yield f"{_contacts(number)}: {remark}"
     if unread_notes:
         yield (
             f"notes of {_contacts(unread_notes)} were not read: nothing points at "
@@ -107,7 +110,12 @@ def _remarks(told: Plan, missing: Iterable[str], unread_notes: int) -> Iterable[
     if missing:
         names = ", ".join(sorted(missing))
         yield f"Mailjet has no historic property {names}: its history gets nothing"
-    writes = (write for turn in told.turns for write in turn.writes)
+    writes = [write for turn in told.turns for write in turn.writes]
+    if number := sum(write.kind is Kind.NEW_CONTACT for write in writes):
+        yield (
+            f"{_contacts(number)} made in GHL: what follows of them, such as "
+            "ghl_contact_id in Mailjet, is left to the workers"
+        )
     if number := sum(write.vendor == "ghl" for write in writes):
         yield (
             f"{number:,} writes to GHL need the scope contacts.write, which no read "
@@ -226,6 +234,7 @@ class Planner:
             writes=tuple(recorder.writes),
             calls=recorder.calls,
             left_alone=result.left_alone,
+            remarks=result.remarks,
         )
 
     def _letters(self, contact_id: str, before: Peeked) -> str:

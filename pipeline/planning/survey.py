@@ -19,9 +19,10 @@ from pipeline.planning.pictured_ghl import PicturedGhl
 from pipeline.planning.pictured_mailjet import Person, PicturedMailjet
 from pipeline.preferences import OPTOUT_FILTER, Preferences, stops_everything
 from pipeline.store.setup import SetupRecord
-from pipeline.sync import around
+from pipeline.sync import around, newcomers
 from pipeline.sync.activity import Appointment, Task
 from pipeline.sync.contact import Contact
+from pipeline.sync.mapping import CONTACT_ID
 
 Tell = Callable[[str], object]
 
@@ -45,10 +46,11 @@ class Survey:
     untold: list[str] = field(default_factory=list)
 
 
-def nothing_read(kit: Kit) -> Survey:
+def nothing_read(kit: Kit, record: SetupRecord) -> Survey:
     """For a plan of a few contacts: everything is read singly when it is wanted."""
     permit, now_ms = Permit(Lane.LIVE), round(time.time() * 1000)
-    ghl = PicturedGhl(kit.ghl(permit), now_ms)
+    knows_enough = kit.policy(record).field_map.knows_enough
+    ghl = PicturedGhl(kit.ghl(permit), now_ms, knows_enough)
     return Survey(ghl, PicturedMailjet(kit.mailjet(permit)))
 
 
@@ -73,7 +75,7 @@ class _Surveyor:
         self._ghl = kit.ghl(Permit(Lane.LIVE))
         self._mailjet = kit.mailjet(Permit(Lane.LIVE))
         self._preferences = Preferences(kit, record, Lane.LIVE)
-        self._found = nothing_read(kit)
+        self._found = nothing_read(kit, record)
         self._began_ms = round(time.time() * 1000)
 
     def read(self) -> Survey:
@@ -177,6 +179,7 @@ class _Surveyor:
         )
         self._found.order = [id_ for _, id_ in oldest_first]
         self._add_missing(rows)
+        self._add_newcomers()
 
     def _listed(self) -> Iterator[Contact]:
         nameless = 0
@@ -204,6 +207,19 @@ class _Surveyor:
             )
         else:
             self._found.order += ids
+
+    def _add_newcomers(self) -> None:
+        """Members of the list who are no contact yet, where they are to become one."""
+        if not self._policy.create_contacts:
+            return
+        emails = set((self._found.ghl.emails or {}).values())
+        self._found.order += [
+            newcomers.ledger_id(one.id)
+            for one in self._found.mailjet
+            if (one.lists or {}).get(self._policy.list_id) is False
+            and one.email not in emails
+            and not (one.properties or {}).get(CONTACT_ID)
+        ]
 
     def _read_tasks(self) -> None:
         if not self._record.task_search:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from pipeline.sync import ports
 from pipeline.sync.activity import Appointment, HistoryEntry, Listing, Note, Task
 from pipeline.sync.contact import Contact, ListAction, Subscriber
+from pipeline.sync.ports import Ghl, Mailjet
 
 Answer = TypeVar("Answer")
 
@@ -73,20 +73,6 @@ class Watch(Protocol):
 
     def write(self, call: Call, send: Callable[[], Answer]) -> Answer:
         """A call that writes is about to be sent; `send` sends it."""
-
-
-class Ghl(ports.Ghl, Protocol):
-    """The port with all that may ever be written."""
-
-    def remove_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]: ...
-    def create_contact(self, values: Mapping[str, object]) -> Contact: ...
-    def delete_contact(self, contact_id: str) -> None: ...
-
-
-class Mailjet(ports.Mailjet, Protocol):
-    """As `Ghl`."""
-
-    def delete_contact(self, contact_id: int) -> None: ...
 
 
 class WatchedGhl:
@@ -184,11 +170,11 @@ class WatchedGhl:
 
         return self._write("create_contact", "", send, values=values)
 
-    def delete_contact(self, contact_id: str) -> None:
-        def send() -> None:
-            self._ghl.delete_contact(contact_id)
+    def delete_contact(self, contact_id: str) -> int:
+        def send() -> int:
+            return self._ghl.delete_contact(contact_id)
 
-        self._write("delete_contact", contact_id, send)
+        return self._write("delete_contact", contact_id, send)
 
 
 class WatchedMailjet:
@@ -270,8 +256,8 @@ class WatchedMailjet:
 
         return self._write("create_history", contact_id, send, name=name, data=data)
 
-    def delete_contact(self, contact_id: int) -> None:
-        def send() -> None:
-            self._mailjet.delete_contact(contact_id)
+    def delete_contact(self, contact_id: int) -> int:
+        def send() -> int:
+            return self._mailjet.delete_contact(contact_id)
 
-        self._write("delete_contact", contact_id, send)
+        return self._write("delete_contact", contact_id, send)

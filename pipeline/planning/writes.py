@@ -83,7 +83,8 @@ class Turn:
             keep their order; 0 for all others.
         calls: vendor and route of each call, the reads too.
         problem: why it could not be planned; no address, no name.
-        left_alone: kinds of activities that could not be read, each with the reason.
+        left_alone: what could not be read, each with the reason.
+        remarks: as of a sync's result.
     """
 
     contact_id: str
@@ -94,6 +95,7 @@ class Turn:
     calls: Mapping[tuple[str, str], int] = field(default_factory=dict)
     problem: str = ""
     left_alone: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

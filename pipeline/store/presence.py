@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis
@@ -20,6 +21,19 @@ SHARE = 0.05
 token of another location, or a listing cut short, would look like a mass deletion."""
 CLOCK_SKEW_MS = 300_000
 """How far GHL's clock may be behind that of Redis."""
+
+
+@dataclass
+class Deleted:
+    """Contacts that GHL said were deleted within the hour, of so many."""
+
+    told: set[str]
+    remembered: int
+
+    def holds_back(self, ghl_id: str) -> bool:
+        """As `Presence.is_one_of_many`, counted here alone."""
+        self.told.add(ghl_id)
+        return len(self.told) > max(FEW, self.remembered * SHARE)
 
 
 class Presence:
@@ -124,7 +138,7 @@ class Presence:
     def is_one_of_many(self, ghl_id: str) -> bool:
         """Count a contact that GHL says was deleted; whether so many were in an hour
         that somebody is asked, which the next full run does."""
-        key = self._key(f"deleted:{int(time.time()) // 3600}")
+        key = self._deleted_key()
         pipe = self._redis.pipeline(transaction=False)
         pipe.sadd(key, ghl_id)
         pipe.expire(key, TOLD_SECONDS)
@@ -132,6 +146,15 @@ class Presence:
         pipe.hlen(self._key("snapshots"))
         _, _, told, remembered = pipe.execute()
         return bool(told > max(FEW, remembered * SHARE))
+
+    def deletions(self) -> Deleted:
+        """Who was deleted within the hour, to be counted on without a trace."""
+        members = cast("set[bytes]", self._redis.smembers(self._deleted_key()))
+        remembered = self._redis.hlen(self._key("snapshots"))
+        return Deleted({id_.decode() for id_ in members}, int(remembered))
+
+    def _deleted_key(self) -> str:
+        return self._key(f"deleted:{int(time.time()) // 3600}")
 
     def holds_back(self, ghl_id: str) -> bool:
         """Count a contact that GHL has no more, however that was found; whether it is

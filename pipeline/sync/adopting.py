@@ -1,7 +1,6 @@
 """What of Mailjet's side a GHL contact is given: fields, custom fields and tags."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from pipeline.sync.actions import Adopt
 from pipeline.sync.contact import Contact, Subscriber
@@ -13,35 +12,23 @@ from pipeline.sync.snapshot import subscriber_value
 from pipeline.sync.transforms import text_of
 
 
-@dataclass(frozen=True)
-class Remarks:
-    """What a plan leaves unsaid.
-
-    Args:
-        misfits: values that the other side cannot hold, each with the reason.
-        conflicts: fields that both sides changed, and whose value stays.
-    """
-
-    misfits: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
-
-
-def remarks(contact: Contact, sides: Sides, policy: Policy) -> Remarks:
-    """What a plan leaves unsaid, without any value."""
+def remarks(contact: Contact, sides: Sides, policy: Policy) -> tuple[str, ...]:
+    """What a plan leaves unsaid: values that the other side cannot hold, and fields
+    that both sides changed; no value is told."""
     field_map = policy.field_map
     misfits = field_map.misfits(contact)
     if not field_map.layout.shared or not sides.writes_properties:
-        return Remarks(misfits)
+        return misfits
     merged = sides.merged(field_map, policy.fingerprint)
     conflicts = tuple(
         f"{column} changed on both sides: {winner}'s value stays"
         for column, winner in merged.conflicts
     )
     if sides.subscriber is None:
-        return Remarks(misfits, conflicts)
+        return (*misfits, *conflicts)
     rows = _rows_to_ghl(sides, merged.to_ghl, field_map)
     others = adoption(rows, sides.subscriber, field_map, sides.wanted)[1]
-    return Remarks((*misfits, *others), conflicts)
+    return (*misfits, *others, *conflicts)
 
 
 def _rows_to_ghl(

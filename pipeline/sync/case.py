@@ -55,9 +55,9 @@ class Result:
         wake: contacts that have to look again because this one let an address go.
         looked: everything that somebody pointed at was looked at.
         postponed: it could not be, and something else could not wait for it.
-        left_alone: what could not be read, or be held by the other side, each with the
-            reason.
-        conflicts: fields that both sides changed, and whose value stays.
+        left_alone: what could not be read, or was refused, each with the reason.
+        remarks: values that the other side cannot hold, and fields that both sides
+            changed, without any value.
         crossings: kinds of activities that were read, and when time alone changes
             what they tell, in milliseconds since 1970 UTC; 0 for never.
         again: kinds to read anew, because we made some.
@@ -72,7 +72,7 @@ class Result:
     looked: bool = False
     postponed: bool = False
     left_alone: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     crossings: Mapping[str, int] = field(default_factory=dict)
     again: str = ""
     answered: tuple[HistoryEntry, ...] = ()

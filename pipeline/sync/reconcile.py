@@ -9,7 +9,7 @@ from dataclasses import replace
 from pipeline.errors import BudgetSpent, NotFound, VendorError
 from pipeline.sync import around, deleting, ghl_dnd, leaving, newcomers, responding
 from pipeline.sync.actions import Action, Adopt, Append, Confirm
-from pipeline.sync.adopting import Remarks, remarks
+from pipeline.sync.adopting import remarks
 from pipeline.sync.around import Around
 from pipeline.sync.case import Outcome, Result
 from pipeline.sync.comparing import Comparison, after
@@ -181,7 +181,6 @@ class _Sync(Comparison):
         writer = Writer(self.ghl, self.mailjet, self.policy, contact.id, email)
         facts = writer.run(actions, _mailjet_id(sides, evidence))
         before = around.carried_before(self.memory)
-        told = remarks(contact, sides, self.policy) if actions else Remarks()
         return Result(
             _outcome(actions, sides),
             replace(
@@ -192,8 +191,8 @@ class _Sync(Comparison):
             wake=self._wake(address, judgement, evidence, facts),
             looked=found.looked,
             postponed=found.postponed,
-            left_alone=(*found.left_alone, *facts.left_alone, *told.misfits),
-            conflicts=told.conflicts,
+            left_alone=(*found.left_alone, *facts.left_alone),
+            remarks=remarks(contact, sides, self.policy) if actions else (),
             crossings=found.crossings(self.policy.carrying.now_ms),
         )
 
