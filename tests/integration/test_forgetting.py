@@ -89,7 +89,8 @@ class Known:
             told = list(values(redis, key))
             if any(trace in value for value in told for trace in self.traces):
                 found.add(key.decode())
-            if b"unsubscribed:" in key and str(self.mailjet_id).encode() in told:
+            is_of_numbers = b"unsubscribed:" in key or b"members:" in key
+            if is_of_numbers and str(self.mailjet_id).encode() in told:
                 found.add(key.decode())
             if key.endswith(b":strangers") and any(
                 value.startswith(b"{")
@@ -125,6 +126,7 @@ def live(driver, *people: Known) -> None:
         mailjet(reader, addresses, first=True)
         numbers = [one.mailjet_id for one in people]
         kit.optouts.add_unsubscribed(reader, numbers, first=True)
+        kit.subscriber_pages(kit.require_record()).add_members(40, numbers, first=True)
     kit.optouts.complete_ghl("done")
     kit.optouts.complete_mailjet("done")
     kit.optouts.expect([f"other{number}" for number in range(20)])

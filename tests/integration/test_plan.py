@@ -21,6 +21,7 @@ from pipeline.sync.case import Outcome
 from pipeline.sync.mail_event import EventKind
 from pipeline.sync.rules import EVENT
 from pipeline.sync.snapshot import Fingerprint
+from pipeline.terminal import console
 from tests.builders import make_event
 from tests.driver import Driver, dnd
 from tests.sandbox import fresh_email
@@ -55,12 +56,14 @@ def fingerprint_of(driver: Driver) -> Fingerprint:
 
 
 @pytest.fixture
-def typed(driver: Driver, valkey):
-    """Types a command at the driver's connection."""
+def typed(driver: Driver, valkey, monkeypatch: pytest.MonkeyPatch):
+    """Types a command at the driver's connection, on a wide terminal."""
+    # The console asked how wide its terminal is when it was made.
+    monkeypatch.setattr(console, "_width", 200)
 
     def run(*words: str) -> Result:
         rates = {"GHL_RATE": "100000/10", "MAILJET_RATE": "100000/10"}
-        env = {**driver.sandbox.env, "REDIS_URL": valkey.url, "COLUMNS": "200"}
+        env = {**driver.sandbox.env, "REDIS_URL": valkey.url}
         return CliRunner().invoke(main, words, env={**env, **rates})
 
     return run
