@@ -1,7 +1,7 @@
 """What a write changes from what to what, told from the pictures before it is made."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from pipeline.planning.pictured_ghl import PicturedGhl
@@ -31,10 +31,15 @@ KINDS: Mapping[tuple[str, str], Kind] = {
 
 @dataclass(frozen=True)
 class Describer:
-    """Tells of writes; asked before they change the pictures."""
+    """Tells of writes; asked before they change the pictures.
+
+    Args:
+        custom_fields: id to the key by which a mapping names it.
+    """
 
     ghl: PicturedGhl
     mailjet: PicturedMailjet
+    custom_fields: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self, call: Call, digest: bytes) -> Write:
         """The write with its kind, effects and changes."""
@@ -134,7 +139,8 @@ class Describer:
                 for row in cast("Sequence[Mapping[str, object]]", after):
                     field_id = str(row["id"])
                     was, value = own.get(field_id), row.get("field_value")
-                    yield Change(f"custom field {field_id}", was, value)
+                    name = self.custom_fields.get(field_id, field_id)
+                    yield Change(f"field {name}", was, value)
             elif name != "dndSettings":
                 was = known.email if known and name == "email" else before.get(name)
                 yield Change(f"field {name}", was, after)

@@ -135,7 +135,9 @@ class Planner:
         self._policy = kit.policy(kit.require_record())
         self._overlay = Overlay(kit, found.sets)
         self._digests = Digests(self._policy.fingerprint)
-        self._describer = Describer(found.ghl, found.mailjet)
+        custom = self._policy.field_map.custom.items()
+        keys = {one.id: key for key, one in custom}
+        self._describer = Describer(found.ghl, found.mailjet, keys)
         self._groups = Groups()
         self._woken: dict[str, None] = {}
         self._planned: set[str] = set()
