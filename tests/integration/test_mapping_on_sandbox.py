@@ -145,6 +145,20 @@ def test_membership_of_a_list_becomes_a_tag_and_goes_with_it(
     assert driver.sandbox.contact(ghl_id)["tags"] == ["lead"]
 
 
+def test_a_tag_is_a_boolean_property_and_follows_it_back(build_driver, mailjet) -> None:
+    driver = build_driver(Row("tag:lead", "is_lead", "bool", BOTH))
+    driver.setup()
+    ghl_id, email = person(driver, tags=["lead", "old"])
+    driver.full_run()
+    assert held(driver, email)["is_lead"] is True
+
+    put(mailjet, email, is_lead=False)
+    driver.full_run()
+
+    assert driver.sandbox.contact(ghl_id)["tags"] == ["old"]
+    assert held(driver, email)["ghl_tags"] == "|old|"
+
+
 def test_who_opts_out_keeps_the_tags_of_the_lists_that_are_left(
     build_driver, mailjet
 ) -> None:

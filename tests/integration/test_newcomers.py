@@ -13,10 +13,12 @@ from pipeline.sync import newcomers
 from pipeline.sync.case import Case, Outcome
 from pipeline.sync.contact import Contact, Subscriber
 from pipeline.sync.delivery import Delivery
+from pipeline.sync.fields import Custom, Direction, Row
 from pipeline.sync.ports import Told
 from tests.builders import MAIN_LIST, VIP_LIST, make_field_map, make_policy
 from tests.integration.tiny_pipeline import TinyPipeline
-from tests.sandbox import Row, fresh_email
+from tests.sandbox import Row as Json
+from tests.sandbox import fresh_email
 from tests.tiny_vendors import TinyGhl, TinyMailjet
 from tests.unit.test_around import TinyMemory
 
@@ -35,18 +37,18 @@ def driver(build_driver):
     return driver
 
 
-def member(driver, **fields: object) -> Row:
+def member(driver, **fields: object) -> Json:
     """Somebody on our list whom GHL does not have."""
     place = {driver.list_id: {"unsubscribed": False}}
     given = {"email": fresh_email(), "name": "Ana Simões", "lists": place, **fields}
     return driver.sandbox.put_subscriber(**given)
 
 
-def in_ghl(driver, email: str) -> list[Row]:
+def in_ghl(driver, email: str) -> list[Json]:
     return [row for row in driver.sandbox.contacts() if row.get("email") == email]
 
 
-def bring(driver, person: Row) -> str:
+def bring(driver, person: Json) -> str:
     return driver.sync(newcomers.ledger_id(person["id"]))
 
 
@@ -282,6 +284,27 @@ def test_a_name_that_is_the_address_is_none(name, brought):
     )
 
     assert values == {"email": "ann@example.com", "source": "Mailjet", **brought}
+
+
+def test_a_newcomer_brings_what_the_mapping_leads_to_ghl():
+    held = {"firstname": "Ana", "city": "Faro", "plan": "gold", "is_lead": True}
+    subscriber = Subscriber(1, "ann@example.com", properties=held, unsubscribed={})
+    field_map = make_field_map(
+        Row("city", "city", direction=Direction.BOTH),
+        Row("contact.plan", "plan", direction=Direction.TO_GHL),
+        Row("tag:lead", "is_lead", "bool", Direction.BOTH),
+        Row("website", "site", direction=Direction.TO_GHL),
+        custom={"contact.plan": Custom("plan-id", "TEXT")},
+    )
+
+    assert newcomers.values_of(subscriber, field_map) == {
+        "email": "ann@example.com",
+        "source": "Mailjet",
+        "firstName": "Ana",
+        "city": "Faro",
+        "customFields": [{"id": "plan-id", "field_value": "gold"}],
+        "tags": ["lead"],
+    }
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
