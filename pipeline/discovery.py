@@ -37,6 +37,7 @@ from pipeline.permit import Lane, Permit
 from pipeline.polls import Polls, read_each
 from pipeline.preferences import Preferences, is_dead_token
 from pipeline.store.setup import SetupRecord
+from pipeline.subscribers import Subscribers
 from pipeline.sweeps import Sweeps
 from pipeline.sync import newcomers
 
@@ -61,11 +62,11 @@ class Discovery:
         self.preferences = Preferences(kit, record, lane)
         self._feed = Feed(kit, record, lane)
         self._sweeps = Sweeps(kit, record, lane)
+        self._subscribers = Subscribers(kit, record, lane)
         self.polls = Polls(kit, record)
         self._stages: dict[str, Callable[[Cursor], Found]] = {
             **self.preferences.stages,
-            "members": self._members,
-            "properties": self._properties,
+            **self._subscribers.stages,
             **self._sweeps.stages,
             "listing": self._listing,
             "businesses": self._businesses,
@@ -78,26 +79,6 @@ class Discovery:
     def fetch(self, cursor: Cursor) -> Found:
         """Fetch the page at the cursor."""
         return self._stages[cursor["stage"]](cursor)
-
-    def _members(self, cursor: Cursor) -> Found:
-        lists = cursor.get("lists") or list(self._kit.layout.read_lists)
-        offset = cursor.get("offset", 0)
-        page = self._mailjet.list_recipients(offset, list_id=lists[0])
-        there = [row.contact_id for row in page.recipients if not row.unsubscribed]
-        pages = self._kit.subscriber_pages(self._record)
-        if not pages.add_members(lists[0], there, first=offset == 0):
-            return Found({"stage": "members"})
-        ids = [row.id for row in page.recipients]
-        onwards: Cursor = {"stage": "properties"}
-        if lists[1:]:
-            onwards = {"stage": "members", "lists": lists[1:]}
-        return paged({**cursor, "lists": lists}, ids, page.next_offset, onwards)
-
-    def _properties(self, cursor: Cursor) -> Found:
-        page = self._mailjet.list_contact_data(cursor.get("offset", 0))
-        self._kit.subscriber_pages(self._record).compare(page.subscribers)
-        ids = [subscriber.contact_id for subscriber in page.subscribers]
-        return paged(cursor, ids, page.next_offset, {"stage": "listing"})
 
     def _listing(self, cursor: Cursor) -> Found:
         """List; and take whole rows once the listing has reached where rows end."""
@@ -215,6 +196,11 @@ class Discovery:
             if page.next is None:
                 return marked
             after = page.next
+
+    def feedback(self) -> None:
+        """Between runs: what Mailjet tells of its mails, and of its contacts."""
+        self.polls.read()
+        self._subscribers.look_if_due()
 
     def activities(self) -> None:
         """Between runs: what fell due, what was written in Mailjet, what changed."""

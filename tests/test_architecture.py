@@ -55,6 +55,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.location_facts",
         "pipeline.discovery",
         "pipeline.sweeps",
+        "pipeline.subscribers",
         "pipeline.feed",
         "pipeline.feedback",
         "pipeline.polls",

@@ -152,10 +152,10 @@ def discovery_activities(connection: str | None = None) -> str:
 
 @app.task(name="discovery.feedback")
 def discovery_feedback(connection: str | None = None) -> str:
-    """Read back what Mailjet's webhooks lost, or nobody registered; rung by Beat."""
+    """Find what Mailjet tells of mails and contacts, by no webhook; rung by Beat."""
     kits = [pipeline().kit(connection)] if connection else _working("feedback")
     for kit in kits:
-        runs.discover(kit, lambda discovery: discovery.polls.read(), Lane.LIVE)
+        runs.discover(kit, Discovery.feedback, Lane.LIVE)
     send(dispatcher().idle())
     return f"{len(kits)} read"
 

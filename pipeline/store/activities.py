@@ -191,13 +191,13 @@ class ActivityStore:
             if doubts(known)
         ]
 
-    def pointed(self, kind: Kind) -> dict[str, int]:
+    def pointed(self, kind: str) -> dict[str, int]:
         """Whom the last sweep between runs pointed at, by which rows."""
         stored = self._redis.hgetall(self._key(f"pointed:{kind}"))
         fields = cast("dict[bytes, bytes]", stored)
         return {ghl_id.decode(): int(told) for ghl_id, told in fields.items()}
 
-    def point(self, kind: Kind, rows: Mapping[str, int]) -> None:
+    def point(self, kind: str, rows: Mapping[str, int]) -> None:
         key = self._key(f"pointed:{kind}")
         pipe = self._redis.pipeline()
         pipe.delete(key)

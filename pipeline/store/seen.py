@@ -72,15 +72,19 @@ class SubscriberPages:
             for subscriber, lists in zip(subscribers, unsubscribed, strict=True)
         ]
 
-    def compare(self, subscribers: Iterable[Subscriber]) -> int:
-        """Keep what differs from its snapshot, and who has none; how many differed."""
+    def compare(self, subscribers: Iterable[Subscriber]) -> dict[str, bytes]:
+        """Keep what differs from its snapshot, and who has none.
+
+        Returns:
+            contact id to Mailjet's side, of those that differ.
+        """
         by_id = {
             str(ghl_id): known
             for known in self._with_lists(tuple(subscribers))
             if (ghl_id := (known[0].properties or {}).get(CONTACT_ID))
         }
         if not by_id:
-            return 0
+            return {}
         stored = cast("list[bytes]", self._redis.hmget(self._snapshots, list(by_id)))
         differing: dict[str, bytes] = {}
         pipe = self._redis.pipeline(transaction=False)
@@ -95,7 +99,7 @@ class SubscriberPages:
         if differing:
             pipe.hset(self._seen, mapping=cast("Any", differing))
         pipe.execute()
-        return len(differing)
+        return differing
 
     def _is_ours(self, subscriber: Subscriber) -> bool:
         """Whether it is mailed for this location; who is out needs no unsubscribing."""

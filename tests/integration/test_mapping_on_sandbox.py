@@ -13,6 +13,7 @@ from pipeline.field_report import field_report
 from pipeline.findings import Level
 from pipeline.ghl.records import CustomField
 from pipeline.permit import Lane, Permit
+from pipeline.store.state import connection_key
 from pipeline.sync.fields import Direction, Owner, Row
 from pipeline.sync.mapping import Layout
 from tests.driver import FULL_ROW, Driver
@@ -285,3 +286,58 @@ def test_a_new_field_puts_nobody_back_on_the_list(build_driver, mailjet) -> None
 
     assert held(second, email)["site"] == "https://example.com"
     assert second.on_list(email) is None
+
+
+def look_at_mailjet(driver: Driver) -> set[str]:
+    """What Beat rings between runs, as if the last time were long ago; who waits."""
+    driver.pipeline.redis.delete(connection_key("default", "due:sweep:subscribers"))
+    driver.discovery.feedback()
+    return driver.waiting(Lane.LIVE)
+
+
+def test_between_runs_what_changed_in_mailjet_comes_to_ghl(
+    build_driver, mailjet
+) -> None:
+    list_id = mailjet.new_list()
+    driver = build_driver(
+        Row("city", "city", direction=BOTH),
+        Row("tag:reader", f"list:{list_id}", direction=BOTH),
+    )
+    driver.setup()
+    (ana, email), (bo, other) = person(driver), person(driver)
+    driver.full_run()
+    assert look_at_mailjet(driver) == set()
+    put(mailjet, email, city="Faro")
+    place(mailjet, other, list_id, "addnoforce")
+
+    assert look_at_mailjet(driver) == {ana, bo}
+    driver.work()
+
+    assert driver.sandbox.contact(ana)["city"] == "Faro"
+    assert "reader" in driver.sandbox.contact(bo)["tags"]
+    assert look_at_mailjet(driver) == set()
+
+
+def test_what_ghl_cannot_be_given_is_looked_at_once(build_driver, mailjet) -> None:
+    driver = build_driver(Row("city", "city", direction=BOTH))
+    driver.setup()
+    ghl_id, email = person(driver)
+    driver.full_run()
+    driver.sandbox.add_fault(
+        "scope_missing", vendor="ghl", route="/contacts/:contactId", method="PUT"
+    )
+    put(mailjet, email, city="Faro")
+
+    assert look_at_mailjet(driver) == {ghl_id}
+    assert driver.work() == {"updated": 1}
+    assert driver.sandbox.contact(ghl_id)["city"] == "Porto"
+    assert look_at_mailjet(driver) == set()
+    driver.sandbox.clear_faults()
+    driver.full_run()
+    assert driver.sandbox.contact(ghl_id)["city"] == "Faro"
+
+
+def test_a_mapping_that_leads_nowhere_but_to_mailjet_is_not_looked_at(driver) -> None:
+    look_at_mailjet(driver)
+
+    assert not driver.calls("GET", "/v3/REST/contactdata")
