@@ -1,7 +1,7 @@
 """Contacts that we remember and that a complete listing of GHL did not have."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -54,22 +54,12 @@ class Presence:
         listing had passed the place where they would be.
         """
         run_id, started_ms = self._run()
-        since_ms = started_ms - CLOCK_SKEW_MS
-        missing: list[str] = []
-        position, remembered = 0, 0
-        while True:
-            position, page = self._redis.hscan(
-                self._key("snapshots"), position, count=SCAN_COUNT
-            )
-            entries = cast("dict[bytes, bytes]", page)
-            remembered += len(entries)
-            old = [i for i, packed in entries.items() if newest_ms(packed) < since_ms]
-            if old:
-                found = self._redis.smismember(self._key("found"), old)
-                pairs = zip(old, found, strict=True)
-                missing += [id_.decode() for id_, there in pairs if not there]
-            if not position:
-                break
+        missing, remembered = [], 0
+        for count, old in self._remembered(started_ms):
+            remembered += count
+            found = self._redis.smismember(self._key("found"), old) if old else []
+            pairs = zip(old, found, strict=True)
+            missing += [ghl_id for ghl_id, there in pairs if not there]
         many = len(missing) > max(FEW, remembered * SHARE)
         if not self._is_accepted(run_id) and many:
             self._redis.set(self._key("missing"), len(missing))
@@ -86,22 +76,29 @@ class Presence:
         Args:
             began_ms: when the listing began, milliseconds since 1970 UTC.
         """
+        missing: set[str] = set()
+        remembered = 0
+        for count, old in self._remembered(began_ms):
+            remembered += count
+            missing |= {ghl_id for ghl_id in old if ghl_id not in listed}
+        accepted = self._redis.get(self._key("missing:accepted"))
+        many = len(missing) > max(FEW, remembered * SHARE)
+        return sorted(missing), many and accepted != NEXT_RUN
+
+    def _remembered(self, began_ms: int) -> Iterator[tuple[int, list[str]]]:
+        """In batches: how many have a snapshot, and those of them whom a listing that
+        began then must have."""
         since_ms = began_ms - CLOCK_SKEW_MS
-        missing: dict[str, None] = {}
-        position, remembered = 0, 0
+        position = 0
         while True:
             position, page = self._redis.hscan(
                 self._key("snapshots"), position, count=SCAN_COUNT
             )
             entries = cast("dict[bytes, bytes]", page)
-            remembered += len(entries)
-            old = (i.decode() for i, p in entries.items() if newest_ms(p) < since_ms)
-            missing |= dict.fromkeys(id_ for id_ in old if id_ not in listed)
+            old = (id_ for id_, one in entries.items() if newest_ms(one) < since_ms)
+            yield len(entries), [id_.decode() for id_ in old]
             if not position:
-                break
-        accepted = self._redis.get(self._key("missing:accepted"))
-        many = len(missing) > max(FEW, remembered * SHARE)
-        return sorted(missing), many and accepted != NEXT_RUN
+                return
 
     def _run(self) -> tuple[str, int]:
         """The run under way and when it began."""
