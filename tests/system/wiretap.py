@@ -23,7 +23,8 @@ class Wiretap:
     """
 
     def __init__(self, valkey: Valkey) -> None:
-        self._redis: Redis = valkey.client()
+        # Nothing may be said for as long as the processes take to start.
+        self._redis: Redis = valkey.client(socket_timeout=None)
         self._heard: list[str] = []
         self._is_listening = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
