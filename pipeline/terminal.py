@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from redis.exceptions import RedisError
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
@@ -41,18 +42,18 @@ def show_runs(found: Iterable[Run], bulk_hours: tuple[int, int]) -> None:
     Args:
         bulk_hours: `Schedule.bulk_hours`.
     """
-    table = Table(
-        whole("run"), "kind", "state", "started (UTC)", "found", "done", "dead"
-    )
-    table.add_column("what happened")
+    # Lean, so that 80 columns hold it; in fewer, words are broken and none is cut.
+    started, rest = whole("started\n(UTC)"), ("done", "dead", "what happened")
+    table = Table(whole("run"), "kind", "state", started, *rest, box=box.SIMPLE_HEAVY)
+    for column in table.columns:
+        column.overflow = "fold"
     for run in found:
         table.add_row(
             run.id,
             run.kind,
             state_of(run, bulk_hours),
-            utc(run.started_ms),
-            f"{run.discovered:,}",
-            f"{run.settled:,}",
+            utc(run.started_ms).replace(" ", "\n"),
+            f"{run.settled:,} of {run.discovered:,}",
             f"{run.dead:,}",
             outcomes(run),
         )
@@ -270,8 +271,7 @@ def _report(kit: Kit, run: Run) -> int:
 
 
 def _elapsed(run: Run) -> float:
-    end = run.finished_ms or time.time() * 1000
-    return max(0.001, (end - run.started_ms) / 1000)
+    return max(0.001, ((run.finished_ms or time.time() * 1000) - run.started_ms) / 1000)
 
 
 def whole(header: str) -> Column:
