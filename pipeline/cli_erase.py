@@ -92,9 +92,11 @@ def _show(person: Person) -> None:
     click.echo(f"In GHL, contacts: {len(contacts)}{_listed(contacts)}")
     if person.gone_ids:
         gone = person.gone_ids
-        click.echo(f"  gone already, known here: {len(gone)}{_listed(gone)}")
+        click.echo(f"  not there, or no more: {len(gone)}{_listed(gone)}")
     click.echo(f"In Mailjet, subscribers: {len(subscribers)}{_listed(subscribers)}")
     click.echo("Here: all that is kept of them.")
+    if not (contacts or subscribers):
+        click.echo("Neither side has such a person: check how it is written.")
     if moved := person.moved_ids:
         click.echo(
             f"Left, as GHL has them under another address now:{_listed(moved)}. Erase "
