@@ -14,7 +14,7 @@ from typing import Any
 from dotenv import dotenv_values
 from marshmallow import Schema
 
-from pipeline.config_file import read_connections
+from pipeline.config_file import MADE_BY_INIT, read_connections
 from pipeline.config_mapping import Row
 from pipeline.config_problems import load
 from pipeline.config_schedule import Schedule
@@ -224,6 +224,10 @@ def _from_file(
 ) -> list[dict[str, Any]]:
     try:
         return read_connections(path, environ, problems)
+    except FileNotFoundError:
+        what = f"there is no such file; {MADE_BY_INIT}"
+        problems.append(f"{CONNECTIONS_FILE_VARIABLE}: {path.name}: {what}")
+        return []
     except (OSError, UnicodeDecodeError) as error:
         problems.append(f"{CONNECTIONS_FILE_VARIABLE}: {path.name}: {error}")
         return []

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config_lines import Lines
-from pipeline.config_problems import Problem, load, spoken
+from pipeline.config_problems import WHERE_TO_FIND, Problem, load, spoken
 from pipeline.config_schema import SECRET_FIELDS, ConnectionSchema
 from pipeline.config_words import nearest
 
 CONNECTIONS = "connections"
 STAND_IN = "-" * 16
 """For a secret whose problem is reported already: a second line would only confuse."""
+MADE_BY_INIT = "`ghl-mailjet init` makes one"
+PLAIN_SYNTAX = {
+    "Cannot overwrite a value": "this key was written before",
+    "Unclosed array": "the array does not go on like this; is a comma missing before?",
+}
+"""What tomllib says of the commonest slips, for who does not write TOML daily."""
 AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)\Z")
 
 
@@ -42,7 +48,7 @@ def read_connections(
     for key in document.keys() - {CONNECTIONS}:
         found.append(((key,), f"no table of this file; {nearest(key, [CONNECTIONS])}"))
     if not isinstance(tables, dict) or not (tables or found):
-        problems.append(f"{path.name}: has no [connections.NAME] table")
+        problems.append(f"{path.name}: has no [connections.NAME] table; {MADE_BY_INIT}")
         tables = {}
     for name, table in tables.items():
         values, wrong = _table(name, table, environ)
@@ -61,7 +67,7 @@ def _table(
     wrong = list(_secrets(values, environ))
     if "name" in table:
         wrong.append((("name",), "the name stands in the header"))
-    loaded, more = load(ConnectionSchema(), values)
+    loaded, more = load(ConnectionSchema(), values, place="here")
     return loaded, wrong + [(_typed(where), what) for where, what in more]
 
 
@@ -83,7 +89,14 @@ def _secrets(values: dict[str, Any], environ: Mapping[str, str]) -> Iterator[Pro
             # What is typed here by mistake may be the secret itself.
             known = re.fullmatch(r"[A-Z][A-Z0-9_]*", str(variable))
             named = variable if known else "the variable that it names"
-            yield (key,), f"{named} is not set"
+            yield (key,), f"{named} is not set; put it in .env"
+            values[secret] = STAND_IN
+        elif secret in WHERE_TO_FIND:
+            yield (
+                (key,),
+                "missing; name the variable in .env that holds it "
+                f"({WHERE_TO_FIND[secret]})",
+            )
             values[secret] = STAND_IN
 
 
@@ -108,6 +121,7 @@ def _told(file: str, found: list[Problem], lines: Lines) -> list[str]:
 
 def _syntax(file: str, message: str) -> str:
     if place := AT_LINE.search(message):
-        what = message[: place.start()]
+        said = message[: place.start()]
+        what = PLAIN_SYNTAX.get(said, said)
         return f"{file}:{place[1]}: {what} (column {place[2]})"
     return f"{file}: {message}"

@@ -11,6 +11,12 @@ Problem = tuple[Path, str]
 """Where in what was loaded, and what is wrong there."""
 
 OF_ITSELF = "_schema"
+PLAIN = {
+    "Missing data for required field.": "missing",
+    "Not a valid integer.": "not a whole number",
+    "Not a valid boolean.": "neither true nor false",
+}
+"""What marshmallow says, in the words of these files."""
 WHERE_TO_FIND = {
     "ghl_token": "create one in GHL: Settings > Private Integrations",
     "ghl_location_id": "the id in the address of the sub-account's GHL pages",
@@ -20,14 +26,20 @@ WHERE_TO_FIND = {
 
 
 def load(
-    schema: Schema, values: Mapping[str, Any]
+    schema: Schema, values: Mapping[str, Any], *, place: str = "in .env"
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """What was loaded, and every problem; with one, nothing is."""
+    """What was loaded, and every problem; with one, nothing is.
+
+    Args:
+        place: where what is missing has to be put.
+    """
     try:
         loaded: dict[str, Any] = schema.load(values)
     except ValidationError as error:
         found = list(_flat(error.messages_dict, ()))
-        return {}, [(path, _missing(path, values) or what) for path, what in found]
+        return {}, [
+            (path, _missing(path, values, place) or what) for path, what in found
+        ]
     return loaded, []
 
 
@@ -42,10 +54,10 @@ def _flat(messages: object, path: Path) -> Iterator[Problem]:
         for key, inner in messages.items():
             yield from _flat(inner, path if key == OF_ITSELF else (*path, key))
     elif isinstance(messages, list):
-        yield path, "; ".join(map(str, messages))
+        yield path, "; ".join(PLAIN.get(str(what), str(what)) for what in messages)
 
 
-def _missing(path: Path, values: Mapping[str, Any]) -> str:
+def _missing(path: Path, values: Mapping[str, Any], place: str) -> str:
     if len(path) != 1 or path[0] in values or path[0] not in WHERE_TO_FIND:
         return ""
-    return f"missing; {WHERE_TO_FIND[str(path[0])]}, then put it in .env"
+    return f"missing; {WHERE_TO_FIND[str(path[0])]}, then put it {place}"

@@ -10,7 +10,7 @@ from pipeline.config_mapping import CORE, EVERY, BusinessesField, FieldsField, T
 from pipeline.config_rows import disagreements, rows_of
 from pipeline.config_rules import RulesField
 from pipeline.config_schedule import ScheduleSchema
-from pipeline.config_words import ExactSchema, TagField
+from pipeline.config_words import ExactSchema, TagField, WordField
 
 SECRET_FIELDS = (
     "ghl_token",
@@ -160,9 +160,7 @@ class ConnectionSchema(ExactSchema):
     tag_lists = TagListsField(load_default=dict)
     confirmation_tag = TagField(load_default="")
     exclude_opted_out = fields.Boolean(load_default=True)
-    deletions = fields.String(
-        load_default="unsubscribe", validate=validate.OneOf(DELETIONS)
-    )
+    deletions = WordField("policy", DELETIONS, load_default="unsubscribe")
     create_contacts = fields.Boolean(load_default=False)
     note_bodies = fields.Boolean(load_default=False)
     note_excerpt = fields.Boolean(load_default=False)
@@ -230,15 +228,9 @@ class SettingsSchema(ScheduleSchema):
 
     redis_url = RedisUrlField(load_default="redis://127.0.0.1:6379/0")
     state_redis_url = RedisUrlField(load_default=None, allow_none=True)
-    mode = fields.String(
-        load_default="read-write", validate=validate.OneOf(["read-write", "read-only"])
-    )
-    details = fields.String(
-        load_default="auto", validate=validate.OneOf(["auto", "always"])
-    )
-    optout_scope = fields.String(
-        load_default="account", validate=validate.OneOf(["account", "list"])
-    )
+    mode = WordField("mode", ["read-write", "read-only"], load_default="read-write")
+    details = WordField("way to read", ["auto", "always"], load_default="auto")
+    optout_scope = WordField("scope", ["account", "list"], load_default="account")
     ghl_webhook_public_key = fields.String(load_default="")
     ghl_webhook_legacy_key = fields.String(load_default="")
     webhook_legacy = fields.Boolean(load_default=False)

@@ -507,10 +507,11 @@ def test_all_problems_of_the_connections_file_are_reported_at_once(
         "is not a table",
     }
     assert [line for line in found if "[connections.acme]" in line] == [
-        "connections.toml:3: [connections.acme] ghl_token_env: NOT_SET is not set",
+        "connections.toml:3: [connections.acme] ghl_token_env: NOT_SET is not set; "
+        "put it in .env",
         "connections.toml:7: [connections.acme] ghl_raet: no key of a connection; "
         "did you mean 'ghl_rate'?",
-        "connections.toml:8: [connections.acme] ghl_daily: Not a valid integer.",
+        "connections.toml:8: [connections.acme] ghl_daily: not a whole number",
     ]
     assert {
         line.removeprefix(bad).partition(":")[0]

@@ -158,7 +158,7 @@ WRONG_ROWS = {
     '{ ghl = "tags", mailjet = "a" }': ".ghl: is carried as ghl_tags; single tags ",
     '{ ghl = 5, mailjet = "a" }': ".ghl: Not a valid string.",
     '{ ghl = "contact.", mailjet = "a" }': ".ghl: no field of GHL's; did you mean ",
-    '{ mailjet = "a" }': ".ghl: Missing data for required field.",
+    '{ mailjet = "a" }': ".ghl: missing",
     '{ ghl = "city", mailjet = "City" }': ".mailjet: Mailjet lower-cases names",
     '{ ghl = "city", mailjet = "ci-ty" }': ".mailjet: no name of a property; use a-z",
     '{ ghl = "city", mailjet = "ghl_tags" }': ".mailjet: is a property of ours; ",
@@ -296,11 +296,11 @@ x = 1
         "connections.toml:9: [connections.acme] fields[0].mailjet: Mailjet lower-cases "
         "names: write it so",
         "connections.toml:13: [connections.acme] rules[0].on",
-        "connections.toml:15: [connections.acme] rules[1].on:",
+        "connections.toml:15: [connections.acme] rules[1].on: missing",
         "connections.toml:15: [connections.acme] rules[1]: needs one of tag, task and "
         "note",
-        "connections.toml:18: [connections.acme] schedule.report_hour: Not a valid "
-        "integer.",
+        "connections.toml:18: [connections.acme] schedule.report_hour: not a "
+        "whole number",
         "connections.toml:19: [connection] no table of this file; did you mean "
         "'connections'?",
     ]
@@ -309,7 +309,22 @@ x = 1
 def test_a_file_that_is_no_toml_keeps_its_line(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, "fields = [\n  'core'\n  5\n]\n")
 
-    assert found == "connections.toml:10: Unclosed array (column 3)"
+    assert found == (
+        "connections.toml:10: the array does not go on like this; is a comma missing "
+        "before? (column 3)"
+    )
+
+
+def test_a_key_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "note_length = 20\nnote_length = 30\n")
+
+    assert "toml:9: this key was written before (column" in found
+
+
+def test_a_policy_that_is_misspelt_is_told_the_nearest(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, 'deletions = "ersae"\n')
+
+    assert found.endswith("deletions: no policy; did you mean 'erase'?")
 
 
 @given(marker=st.from_regex(r"[A-Za-z0-9]{12}", fullmatch=True))

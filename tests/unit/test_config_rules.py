@@ -103,7 +103,7 @@ def test_tables_can_stand_by_themselves(tmp_path: Path) -> None:
         ),
         ({"on": "open", "url_contains": "x"}, ".url_contains: is about clicks"),
         ({"name": "Demo"}, ".name: use a-z, 0-9 and -, at most 40"),
-        ({"name": None}, ".name: Missing data for required field."),
+        ({"name": None}, ".name: missing"),
         ({"due_days": 366}, ".due_days: Must be greater than or equal to 0 and less"),
     ],
 )
