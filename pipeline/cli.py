@@ -106,7 +106,10 @@ def setup(
     if webhooks:
         callbacks_.register(kit, webhooks, click.echo)
     name = kit.connection.name
-    click.echo(f"Connection {name!r} is set up. Next: ghl-mailjet resync --watch")
+    which = f" -c {name}" if len(pipeline.kits) > 1 else ""
+    click.echo(f"Connection {name!r} is set up. Next:")
+    click.echo(f"  ghl-mailjet plan{which}")
+    click.echo(f"  ghl-mailjet resync --watch{which}")
 
 
 @main.command()

@@ -28,11 +28,11 @@ from pipeline.new_connection import (
 ENV_FILE = Path(".env")
 FILE = "connections.toml"
 QUESTIONS = {
-    "ghl_token": "Token of the private integration in GHL (Enter: later)",
-    "mailjet_api_key": "Mailjet API key (Enter: later)",
+    "ghl_token": "GHL token: Settings > Private Integrations (Enter: later)",
+    "mailjet_api_key": "Mailjet API key: Account settings > API keys (Enter: later)",
     "mailjet_secret_key": "Mailjet secret key (Enter: later)",
 }
-NEXT = ("check", "setup", "plan", "resync --watch")
+NEXT = ("check", "fields", "setup", "plan", "resync --watch")
 
 
 def _as(key: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
@@ -90,7 +90,7 @@ def init(
     Makes the file, or adds to it; writes its JSON Schema beside it, and adds what is
     missing to .env. Secrets are asked for where there is a terminal, and never a flag.
 
-    Example: ghl-mailjet init --template newsletter -c acme --location ve9EPM428h8v
+    Example: ghl-mailjet init --template newsletter -c acme --location ID
     """
     path = Path(_setting(CONNECTIONS_FILE_VARIABLE) or FILE)
     asks = not yes and sys.stdin.isatty()
@@ -98,7 +98,9 @@ def init(
     if asks:
         template = template or _ask_template()
         connection = connection or _ask("Name of the connection", "name")
-        location = location or _ask("Id of the GHL location", "ghl_location_id")
+        location = location or _ask(
+            "Id of the GHL location (in the address of its pages)", "ghl_location_id"
+        )
         if list_id is None:
             list_id = _ask_list()
     missing = {"--connection": connection, "--location": location}

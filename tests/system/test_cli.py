@@ -210,7 +210,7 @@ def test_setup_may_be_repeated(running: Installation) -> None:
     done = running.processes.command("setup")
 
     assert done.returncode == 0
-    assert lines(done.stdout)[-1].startswith("Connection 'default' is set up.")
+    assert lines(done.stdout)[-3] == "Connection 'default' is set up. Next:"
     assert "created" not in done.stdout
     assert made_by_setup(running) == []
 
