@@ -97,6 +97,8 @@ def day_lines(found: Forecast, budget: Budget) -> list[str]:
 
 
 def _hours(hours: float) -> str:
+    if hours * 60 < 1:
+        return "less than a minute"
     return f"{hours * 60:.0f} min" if hours < 1 else f"{hours:.1f} h"
 
 
