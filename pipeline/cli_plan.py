@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.command_line import with_kit
+from pipeline.command_line import fail, with_kit
 from pipeline.location_facts import read_budget
 from pipeline.plan_view import applied_as_json, plan_as_json, show_applied, show_plan
 from pipeline.planning.applying import apply_plan
@@ -20,6 +20,8 @@ from pipeline.planning.planner import plan as make_plan
 from pipeline.sync.snapshot import Fingerprint
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+INTERRUPTED = 130
+"""What shells report of a command that Ctrl-C ended."""
 
 
 @click.command()
@@ -68,14 +70,20 @@ def plan(
 def apply(pipeline: Pipeline, kit: Kit, plan_file: Path, as_json: bool) -> None:
     """Do what a plan says, and leave alone who is not as they were then.
 
-    Exit code 1 if somebody was left alone.
+    Exit code 1 if somebody was left alone, 130 if Ctrl-C ended it.
 
     Example: ghl-mailjet apply plan.bin
     """
     made = load_plan(plan_file, _fingerprint(kit))
-    with _progress() as (tell, progress):
-        tell("applying")
-        applied = apply_plan(kit, made, progress)
+    try:
+        with _progress() as (tell, progress):
+            tell("applying")
+            applied = apply_plan(kit, made, progress)
+    except KeyboardInterrupt:
+        fail(
+            INTERRUPTED,
+            "Interrupted. What was written stays; the same command does the rest.",
+        )
     if as_json:
         click.echo(json.dumps(applied_as_json(applied)))
     else:
