@@ -42,4 +42,6 @@ def _show(side: str, mapped: str, found: Iterable[Field]) -> None:
     for one in found:
         what = ", ".join(map(unmarked, one.mapped)) or "-"
         table.add_row(unmarked(one.name), unmarked(one.label), one.kind, what)
+    for column in table.columns:
+        column.overflow = "fold"
     console.print(table)
