@@ -58,6 +58,8 @@ def erase_person(
     if path.exists() or not path.parent.is_dir():
         fail(2, f"--certificate: {path} exists, or its directory does not")
     person = find(kit, who)
+    if not person.is_known:
+        fail(1, f"{who}: neither side has such a person, and nothing is kept of one.")
     _show(person)
     if not yes:
         _confirm(person)

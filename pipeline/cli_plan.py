@@ -48,6 +48,8 @@ def plan(
 
     Example: ghl-mailjet plan --out plan.bin
     """
+    if out is not None and not out.absolute().parent.is_dir():
+        fail(2, f"--out: {out.parent} is no directory")
     with _progress() as (tell, progress):
         made = make_plan(kit, contact_ids, tell=tell, progress=progress)
     if out is not None:

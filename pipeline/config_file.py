@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from pipeline.config_schema import SECRET_FIELDS, ConnectionSchema
 from pipeline.config_words import nearest
 
 CONNECTIONS = "connections"
+PAIR = ("ghl_location_id", "mailjet_api_key", "mailjet_list_id")
+"""What makes a connection the one that it is."""
 STAND_IN = "-" * 16
 """For a secret whose problem is reported already: a second line would only confuse."""
 MADE_BY_INIT = "`ghl-mailjet init` makes one"
@@ -54,8 +56,22 @@ def read_connections(
         values, wrong = _table(name, table, environ)
         found += [((CONNECTIONS, name, *where), what) for where, what in wrong]
         loaded.append(values)
+    found += _doubled(loaded)
     problems += _told(path.name, found, lines)
     return loaded
+
+
+def _doubled(loaded: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
+    """Copies that nobody finished: each would do the other's work once more."""
+    first: dict[tuple[object, ...], str] = {}
+    for one in loaded:
+        pair = tuple(one.get(key) for key in PAIR)
+        if None in pair:
+            continue
+        other = first.setdefault(pair, one["name"])
+        if other != one["name"]:
+            what = f"the same location, Mailjet key and list as [{CONNECTIONS}.{other}]"
+            yield (CONNECTIONS, one["name"]), what
 
 
 def _table(

@@ -21,6 +21,7 @@ class Person:
         mailjet_ids: subscribers.
         moved_ids: contacts that state knows by the address and GHL by another one.
         traces: by what our state knows them.
+        is_remembered: state may have something of them.
     """
 
     emails: frozenset[str] = field(repr=False)
@@ -29,6 +30,12 @@ class Person:
     mailjet_ids: tuple[int, ...]
     moved_ids: tuple[str, ...]
     traces: Traces = field(repr=False)
+    is_remembered: bool = True
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anybody has, or had, such a person."""
+        return bool(self.ghl_ids or self.mailjet_ids or self.is_remembered)
 
 
 def find(kit: Kit, who: str) -> Person:
@@ -79,6 +86,8 @@ class _Search:
             subscribers,
             tuple(sorted(living - own)),
             Traces(ids, hashes, subscribers),
+            # Of an address events may have told that we never synced.
+            bool(hashes) or any(map(self._kit.presence.remembers, named)),
         )
 
     def _own(self, named: set[str]) -> set[str]:

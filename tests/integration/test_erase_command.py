@@ -209,12 +209,18 @@ def test_whom_ghl_has_under_another_address_is_named_and_left(driver, erase):
     assert driver.waiting(Lane.LIVE) == {ana["id"]}
 
 
-@pytest.mark.parametrize("who", ["nobody", "nobody@example.org"])
-def test_whom_no_side_knows_may_be_misspelt(erase, who):
-    ended = erase(who, typed="\n")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("nobody", "--yes"), "neither side has such a person, and nothing is kept"),
+        (("nobody@example.org",), "Neither side has such a person: check how it is "),
+    ],
+)
+def test_whom_no_side_knows_may_be_misspelt(erase, folder, words, told):
+    ended = erase(*words, typed="\n")
 
-    assert "Neither side has such a person: check how it is written." in ended.output
-    assert ended.exit_code == 1
+    assert told in ended.output
+    assert (ended.exit_code, certificates(folder)) == (1, [])
 
 
 def test_in_read_only_nothing_is_erased(driver, erase, folder):

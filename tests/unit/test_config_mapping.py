@@ -139,7 +139,8 @@ businesses = [ { id = "b1", list = 910 }, { id = "b2" }, "b3" ]
 def test_a_schedule_of_its_own_wins_over_that_of_all(tmp_path: Path) -> None:
     file = tmp_path / "connections.toml"
     table = "[connections.acme.schedule]\nbulk_hours = '22-3'\nreport_hour = 4\n"
-    file.write_text(HEADER + table + HEADER.replace("acme", "other"), "utf-8")
+    second = HEADER.replace("acme", "other").replace("loc1", "loc2")
+    file.write_text(HEADER + table + second, "utf-8")
     environ = {**ENVIRON, "SYNC_CONNECTIONS_FILE": str(file)}
 
     found = from_env({**environ, "SYNC_REPORT_HOUR": "7", "SYNC_BULK_HOURS": "2-4"})
@@ -269,6 +270,14 @@ def test_what_is_wrong_with_a_connection_is_said(tmp_path: Path, typed: str) -> 
     line = FIRST_LINE + (found.startswith("connections.toml:9:"))
     where = f"connections.toml:{line}: [connections.acme] "
     assert found.startswith(where + WRONG_TABLES[typed])
+
+
+def test_a_connection_that_is_a_copy_of_another_is_told(tmp_path: Path) -> None:
+    [told] = problems(tmp_path, HEADER.replace("connections.acme", "connections.b"))
+
+    assert told.endswith(
+        "[connections.b] the same location, Mailjet key and list as [connections.acme]"
+    )
 
 
 def test_every_mistake_of_all_connections_is_told_in_the_order_of_the_file(
