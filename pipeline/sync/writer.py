@@ -93,6 +93,8 @@ class Writer:
         if others:
             gone = dict.fromkeys(others, ListAction.UNSUBSCRIBE)
             self._mailjet.manage_lists(self._facts.mailjet_id, gone)
+        # Else an opt-in would find lists left since, and take their tags.
+        self._hold({f"list:{list_id}": "0" for list_id in action.list_ids})
 
     @_apply.register
     def _(self, action: Exclude) -> None:
