@@ -122,11 +122,15 @@ def _inherited(sides: Sides, field_map: FieldMap) -> dict[str, object]:
     if sides.inherits is None:
         return {}
     held = (sides.subscriber and sides.subscriber.properties) or {}
+    shared = field_map.layout.shared
+    # What only leads to GHL is Mailjet's own: GHL's value says nothing against it.
+    own = {name for name, row in shared.items() if not row.to_mailjet}
+    wanted = {name: text for name, text in sides.wanted.items() if name not in own}
     return {
         name: value
         for name, value in sides.inherits.properties.items()
-        if not (sides.wanted.get(name) or held.get(name))
-        and not (name in sides.wanted and field_map.is_clearable(name))
+        if not (wanted.get(name) or held.get(name))
+        and not (name in wanted and field_map.is_clearable(name))
     }
 
 
