@@ -77,6 +77,9 @@ def adoption(
     remove: list[str] = []
     misfits: list[str] = []
     for row in rows:
+        if row.is_custom and row.ghl not in field_map.custom:
+            # Mapped since the last setup, which alone tells its id.
+            continue
         held = subscriber_value(row.column, subscriber)
         if row.tag:
             has = text_of(held).lower() in ("1", "true")
