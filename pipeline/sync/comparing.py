@@ -95,10 +95,15 @@ class Comparison(Case):
             held=self._is_held(base, judgement),
             back=back,
             newer=Owner.MAILJET if changed_ms > read_ms else Owner.GHL,
-            is_whole=contact is not self.memory.row,
+            unset=self._unset(contact),
             read_ms=read_ms,
             remapped_id=0 if base else self._remapped_id(address),
         )
+
+    def _unset(self, contact: Contact) -> frozenset[str]:
+        """Of a row of a listing nothing: it may leave out more than was never set."""
+        is_row = contact is self.memory.row
+        return frozenset() if is_row else self.policy.field_map.unset(contact)
 
     def _remapped_id(self, address: bytes) -> int:
         """Mailjet's id of who was synced under another mapping, else 0."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 
 from pipeline.sync.contact import Contact
 from pipeline.sync.transforms import Step, backward, outward, text_of, typed
@@ -20,6 +21,10 @@ UNWRITABLE = frozenset({"FILE_UPLOAD", "SIGNATURE", "TEXTBOX_LIST"})
 """Their values are made of ids that GHL gives: nothing of Mailjet's can become one."""
 NEVER_NULL = frozenset({"postalCode", "country"})
 """Fields that GHL's `UpdateContactDto` does not declare nullable (read 2026-11)."""
+
+
+APART = ("businessId", "dateAdded")
+"""Fields that `Contact` keeps outside its values."""
 
 
 class Direction(StrEnum):
@@ -90,6 +95,13 @@ class Row:
         return self.ghl.startswith(CUSTOM)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether Mailjet gets the text of a field of GHL's own as it is."""
+        as_it_is = self.datatype == "str" and not self.transforms and self.to_mailjet
+        is_value = not (self.is_flag or self.is_custom)
+        return as_it_is and is_value and self.ghl not in APART
+
+    @property
     def carries_nothing(self) -> bool:
         """Whether an empty value is carried: that a tag was taken off always is."""
         return self.clears or self.is_flag
@@ -111,6 +123,19 @@ class Row:
         if self.list_id:
             return ("0",)
         return ("", "false") if self.is_flag else ("",)
+
+    @cached_property
+    def stand_in(self) -> str:
+        """What Mailjet gets for an empty field of GHL's, as by `default`; or "".
+
+        It tells no more than an empty value does, on either side.
+        """
+        if self.is_flag or not self.to_mailjet:
+            return ""
+        try:
+            return self.as_told("")
+        except ValueError:
+            return ""
 
     def text(self, contact: Contact, custom: Mapping[str, Custom]) -> str | None:
         """GHL's side, as Mailjet should hold it; None where it is unknown.
@@ -148,6 +173,9 @@ class Row:
             ValueError: the custom field cannot hold it; the message has no value.
         """
         steps = self.transforms
+        if self.datatype == "datetime":
+            # Mailjet takes Unix seconds too, which tell nobody in GHL anything.
+            value = typed(value, self.datatype)
         made = backward(steps, value) if self.to_mailjet else outward(steps, value)
         text = text_of(made)
         known = custom.get(self.ghl)

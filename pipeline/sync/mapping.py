@@ -15,7 +15,16 @@ from hashlib import blake2b
 from pipeline.sync import blocking
 from pipeline.sync.aggregates import DATATYPES, LAST_NOTE
 from pipeline.sync.contact import Contact
-from pipeline.sync.fields import BUSINESS, CORE_ROWS, CUSTOM, LIST, TAG, Custom, Row
+from pipeline.sync.fields import (
+    APART,
+    BUSINESS,
+    CORE_ROWS,
+    CUSTOM,
+    LIST,
+    TAG,
+    Custom,
+    Row,
+)
 
 CONTACT_ID = "ghl_contact_id"
 LOCATION_ID = "ghl_location_id"
@@ -63,6 +72,17 @@ class Layout:
         return (NAME, *self.datatypes, *members)
 
     @cached_property
+    def plain(self) -> tuple[tuple[str, str], ...]:
+        """GHL's field and column of rows that carry a text as it is: nearly all are,
+        and of these nothing need be asked for each contact."""
+        return tuple((r.ghl, r.column) for r in self.rows if r.is_plain)
+
+    @cached_property
+    def others(self) -> tuple[Row, ...]:
+        """All other rows."""
+        return tuple(row for row in self.rows if not row.is_plain)
+
+    @cached_property
     def shared(self) -> dict[str, Row]:
         """Rows whose value may come from Mailjet, by column."""
         return {row.column: row for row in self.rows if row.to_ghl}
@@ -90,7 +110,7 @@ class Layout:
             row.ghl for row in self.rows if not row.ghl.startswith((TAG, BUSINESS))
         )
         fields = {n for n in plain if not n.startswith(CUSTOM)}
-        return frozenset({*fields, *NAME_FIELDS} - {"businessId", "dateAdded"})
+        return frozenset({*fields, *NAME_FIELDS}.difference(APART))
 
     @cached_property
     def custom_keys(self) -> tuple[str, ...]:
@@ -136,8 +156,12 @@ class FieldMap:
 
     @property
     def digest(self) -> bytes:
-        """4 bytes that change with the columns; a snapshot of others is no base."""
-        text = "\n".join((f"main:{self.list_id}", *self.columns))
+        """4 bytes that change with the columns; a snapshot of others is no base.
+
+        Of a row to GHL with its field too: what another tag told takes nothing away.
+        """
+        shared = (f"{name} of {row.ghl}" for name, row in self.layout.shared.items())
+        text = "\n".join((f"main:{self.list_id}", *self.columns, *shared))
         return blake2b(text.encode(), digest_size=4).digest()
 
     def knows_enough(self, contact: Contact) -> bool:
@@ -152,8 +176,9 @@ class FieldMap:
     def desired(self, contact: Contact, status: str) -> dict[str, str]:
         """GHL's side by column, as Mailjet should hold it; what is unknown, or cannot
         be held, is absent."""
-        wanted: dict[str, str] = {}
-        for row in self.layout.rows:
+        told = contact.values
+        wanted = {c: told[name] for name, c in self.layout.plain if name in told}
+        for row in self.layout.others:
             try:
                 text = row.text(contact, self.custom)
             except ValueError:
@@ -173,6 +198,14 @@ class FieldMap:
             barred = "|".join(tag.replace("|", "/") for tag in tags)
             wanted[TAGS] = f"|{barred}|" if tags else NO_TAGS
         return wanted
+
+    def unset(self, contact: Contact) -> frozenset[str]:
+        """Columns of rows to GHL whose field the contact does not have at all."""
+        return frozenset(
+            column
+            for column, row in self.layout.shared.items()
+            if not (row.is_flag or row.is_custom) and row.ghl not in contact.values
+        )
 
     def misfits(self, contact: Contact) -> tuple[str, ...]:
         """What of the contact Mailjet's datatypes cannot hold, without its value."""

@@ -9,6 +9,7 @@ strength of a memory that was lost.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from pipeline.sync.contact import Subscriber
 from pipeline.sync.fields import Direction, Owner, Row
@@ -24,12 +25,18 @@ class Way(Enum):
     TO_GHL = 2
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """Fingerprints of one column on both sides; `UNKNOWN` where nobody told."""
 
     ghl: int
     mailjet: int
+
+    def without(self, stand_in: int, empty: int) -> "Pair":
+        """The same where what stands for an empty value is one."""
+        ghl, mailjet = (
+            empty if side == stand_in else side for side in (self.ghl, self.mailjet)
+        )
+        return Pair(ghl, mailjet)
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Columns:
         subscriber: Mailjet's side really read, None when it was not.
         seen: Mailjet's side as the last paged read found it different, else None.
         newer: the side that was changed last.
-        is_whole: GHL told the contact by itself, and not as a row of a listing.
+        unset: columns of fields that GHL left out of a whole contact.
     """
 
     wanted: Mapping[str, str]
@@ -64,17 +71,15 @@ class Columns:
     subscriber: Subscriber | None
     seen: tuple[int, ...] | None
     newer: Owner
-    is_whole: bool = False
+    unset: frozenset[str] = frozenset()
 
-    def of_ghl(self, column: str, row: Row | None) -> str | None:
+    def of_ghl(self, column: str) -> str | None:
         """GHL's side of a column; None where it is unknown.
 
         GHL may leave out of a whole contact what was never set. That is no reason to
         wipe anything, and none to keep from GHL what Mailjet has.
         """
-        value = self.wanted.get(column)
-        is_field = row is not None and not row.is_flag and not row.is_custom
-        return "" if value is None and is_field and self.is_whole else value
+        return self.wanted.get(column, "" if column in self.unset else None)
 
 
 def merge(columns: Columns, field_map: FieldMap, fingerprint: Fingerprint) -> Merge:
@@ -88,20 +93,25 @@ def merge(columns: Columns, field_map: FieldMap, fingerprint: Fingerprint) -> Me
     known = columns.seen
     if columns.subscriber is not None:
         known = fingerprint.subscriber(names, columns.subscriber)
+    shared, clearable = field_map.layout.shared, field_map.layout.clearable
     to_mailjet, to_ghl, conflicts = [], [], []
     for index, column in enumerate(names):
-        row = field_map.layout.shared.get(column)
-        value = columns.of_ghl(column, row)
+        value = columns.of_ghl(column)
         if value is None:
             continue
-        now = Pair(fingerprint.of(column, value), known[index] if known else UNKNOWN)
-        then = Pair(base.ghl[index], base.mailjet[index]) if base else None
+        ghl = fingerprint.of(column, value)
+        mailjet = known[index] if known else UNKNOWN
+        row = shared.get(column)
         if row is None:
-            if _is_stale(value, now, then, clears=field_map.is_clearable(column)):
+            before = base.mailjet[index] if base else UNKNOWN
+            unmoved = base is not None and base.ghl[index] == ghl
+            wishes = bool(value) or column in clearable
+            if wishes and _is_stale(value, ghl, mailjet, before, unmoved=unmoved):
                 to_mailjet.append(column)
             continue
-        nothing = frozenset(fingerprint.of(column, text) for text in row.nothings)
-        way, is_conflict = decide(row, now, then, nothing, columns.newer)
+        now = Pair(ghl, mailjet)
+        then = Pair(base.ghl[index], base.mailjet[index]) if base else None
+        way, is_conflict = _meet(row, now, then, fingerprint, columns.newer)
         if way is Way.TO_MAILJET and column in columns.wanted:
             to_mailjet.append(column)
         elif way is Way.TO_GHL:
@@ -112,20 +122,36 @@ def merge(columns: Columns, field_map: FieldMap, fingerprint: Fingerprint) -> Me
     return Merge(tuple(to_mailjet), tuple(to_ghl), tuple(conflicts))
 
 
-def _is_stale(value: str, now: Pair, then: Pair | None, *, clears: bool) -> bool:
-    """Whether Mailjet is to be written GHL's value, which alone counts."""
-    if not (value or clears):
-        return False
-    unmoved = then is not None and then.ghl == now.ghl
-    held = now.mailjet or (then.mailjet if then else UNKNOWN)
+def _is_stale(
+    value: str, ghl: int, mailjet: int, before: int, *, unmoved: bool
+) -> bool:
+    """Whether Mailjet is to be written GHL's value, which alone counts.
+
+    Args:
+        before: what Mailjet held when both were last equal.
+        unmoved: GHL's side is as it was then.
+    """
     if not value:
         # No vendor rewrites nothing into something: what is held is stale.
-        return held not in (UNKNOWN, now.ghl)
-    if now.mailjet == UNKNOWN:
+        return (mailjet or before) not in (UNKNOWN, ghl)
+    if mailjet == UNKNOWN:
         return not unmoved
-    if now.mailjet == now.ghl:
-        return False
-    return not (then and unmoved and then.mailjet == now.mailjet)
+    return mailjet != ghl and not (unmoved and before == mailjet)
+
+
+def _meet(
+    row: Row, now: Pair, then: Pair | None, fingerprint: Fingerprint, newer: Owner
+) -> tuple[Way, bool]:
+    """As `decide`; what stands for an empty value counts as one, unless Mailjet has
+    nothing that it would wipe."""
+    column = row.column
+    nothing = frozenset(fingerprint.of(column, text) for text in row.nothings)
+    if row.stand_in and now.mailjet not in nothing | {UNKNOWN}:
+        stand_in = fingerprint.of(column, row.stand_in)
+        empty = fingerprint.of(column, "")
+        now = now.without(stand_in, empty)
+        then = then and then.without(stand_in, empty)
+    return decide(row, now, then, nothing, newer)
 
 
 def decide(

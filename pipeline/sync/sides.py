@@ -61,7 +61,7 @@ class Sides:
         held: one of a mass of opt-outs, unsubscribed only once that is confirmed.
         back: what GHL has to be told.
         newer: the side that was changed last.
-        is_whole: GHL told the contact by itself, and not as a row of a listing.
+        unset: columns of fields that GHL left out of a whole contact.
         read_ms: GHL's date of the contact as it was read, 0 when unknown.
         remapped_id: Mailjet's id of who was synced under another mapping, else 0.
     """
@@ -81,7 +81,7 @@ class Sides:
     held: bool = False
     back: tuple[Block | Unblock, ...] = ()
     newer: Owner = Owner.GHL
-    is_whole: bool = False
+    unset: frozenset[str] = frozenset()
     read_ms: int = 0
     remapped_id: int = 0
 
@@ -93,7 +93,7 @@ class Sides:
             self.subscriber,
             self.seen,
             self.newer,
-            self.is_whole,
+            self.unset,
         )
         return merge(columns, field_map, fingerprint)
 

@@ -1,5 +1,7 @@
 """Whose value goes where, a column at a time; laws are in `test_mapping_laws.py`."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from pipeline.sync.contact import Subscriber
@@ -82,15 +84,15 @@ def test_from_one_form_of_nothing_to_another_is_no_change() -> None:
     assert goes is Way.TO_MAILJET
 
 
-@pytest.mark.parametrize(("is_whole", "to_ghl"), [(True, ("site",)), (False, ())])
+@pytest.mark.parametrize(("unset", "to_ghl"), [({"site"}, ("site",)), ((), ())])
 def test_what_ghl_never_told_is_filled_only_once_it_told_the_whole_contact(
-    is_whole: bool, to_ghl: tuple[str, ...]
+    unset: Iterable[str], to_ghl: tuple[str, ...]
 ) -> None:
     row = Row("website", "site", direction=BOTH, clears=True)
     field_map = make_field_map(row)
     subscriber = Subscriber(1, properties={"site": "x"}, unsubscribed={})
     fingerprint = Fingerprint(KEY, field_map.layout.datatypes)
-    columns = Columns({}, None, subscriber, None, Owner.GHL, is_whole)
+    columns = Columns({}, None, subscriber, None, Owner.GHL, frozenset(unset))
 
     assert merge(columns, field_map, fingerprint).to_ghl == to_ghl
 
@@ -104,7 +106,7 @@ def test_what_ghl_leaves_out_of_a_whole_contact_wipes_nothing() -> None:
     base = make_snapshot(digest=field_map.digest, ghl=told, mailjet=told)
 
     merged = merge(
-        Columns({}, base, subscriber, None, Owner.GHL, is_whole=True),
+        Columns({}, base, subscriber, None, Owner.GHL, frozenset({"site"})),
         field_map,
         fingerprint,
     )
