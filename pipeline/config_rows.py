@@ -9,6 +9,10 @@ Path = tuple[str | int, ...]
 """Where something stands in a connection's table: `("fields", 2, "mailjet")`."""
 
 LIST = "list:"
+OWN_TAGS = frozenset(
+    f"mailjet-{why}" for why in ("unsubscribed", "complained", "excluded", "bounced")
+)
+"""What a sync marks in GHL whom not to mail with: a list must not take it off."""
 
 
 def rows_of(data: Mapping[str, Any]) -> dict[Path, Row]:
@@ -46,6 +50,9 @@ def disagreements(
             yield _at(path, "list"), what
         if row["ghl"] == f"tag:{data.get('confirmation_tag')}":
             yield _at(path, "tag"), "is the mark of ours (confirmation_tag)"
+        if row["direction"] in BACK and row["ghl"].removeprefix("tag:") in OWN_TAGS:
+            what = 'is a mark of ours, which only leads to Mailjet; direction = "->"'
+            yield _at(path, "tag"), what
         for other in seen:
             if problem := _clash(path, row, other):
                 yield problem

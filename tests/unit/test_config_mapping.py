@@ -13,9 +13,11 @@ from pipeline.config import Connection, from_env
 from pipeline.config_lines import Lines
 from pipeline.config_mapping import DIRECTIONS, OWNERS, READABLE, TYPES, WRITABLE
 from pipeline.config_problems import load
+from pipeline.config_rows import OWN_TAGS
 from pipeline.config_schema import ConnectionSchema
 from pipeline.errors import ConfigError
 from pipeline.ghl.schemas import ContactSchema, UpdateContactSchema
+from pipeline.sync import blocking
 from tests.builders import ENVIRON, make_environ
 
 HEADER = """
@@ -246,6 +248,9 @@ WRONG_TABLES = {
     'confirmation_tag = "In"\ntags = [{ tag = "in", list = 5 }]': (
         "tags[0].tag: is the mark of ours (confirmation_tag)"
     ),
+    'tags = [{ tag = "Mailjet-Bounced", list = 5, direction = "<->" }]': (
+        "tags[0].tag: is a mark of ours, which only leads to Mailjet"
+    ),
     'businesses = [{ id = "b1", list = 10 }]': "businesses[0].list: names the list ",
     'businesses = ["*", { id = "*", list = 5 }]': "businesses[1].id: no id of GHL's",
     'businesses = ["b1", { id = "b1", list = 5 }]': "businesses[1]: is there twice",
@@ -431,3 +436,7 @@ n = 2
     assert lines.of(("t", "r", 1, "missing", "deep")) == 9
     assert lines.of(("nowhere",)) == 1
     assert tomllib.loads(text)["t"]["r"][1]["n"] == 2
+
+
+def test_every_mark_of_ours_is_kept_from_rows_that_lead_back() -> None:
+    assert OWN_TAGS == blocking.TAGS
