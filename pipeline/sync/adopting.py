@@ -12,12 +12,20 @@ from pipeline.sync.snapshot import subscriber_value
 from pipeline.sync.transforms import text_of
 
 
-def remarks(contact: Contact, sides: Sides, policy: Policy) -> tuple[str, ...]:
+def remarks(
+    contact: Contact, sides: Sides, policy: Policy, *, wrote: bool
+) -> tuple[str, ...]:
     """What a plan leaves unsaid: values that the other side cannot hold, and fields
-    that both sides changed; no value is told."""
+    that both sides changed; no value is told.
+
+    Args:
+        wrote: the plan asked for something. Else GHL's values are no news; but what
+            moved in Mailjet, and cannot go to GHL, may be all that there was.
+    """
     field_map = policy.field_map
-    misfits = field_map.misfits(contact)
-    if not field_map.layout.shared or not sides.writes_properties:
+    misfits = field_map.misfits(contact) if wrote else ()
+    is_known = wrote or sides.subscriber is not None
+    if not (field_map.layout.shared and sides.writes_properties and is_known):
         return misfits
     merged = sides.merged(field_map, policy.fingerprint)
     conflicts = tuple(

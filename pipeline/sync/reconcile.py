@@ -192,7 +192,7 @@ class _Sync(Comparison):
             looked=found.looked,
             postponed=found.postponed,
             left_alone=(*found.left_alone, *facts.left_alone),
-            remarks=remarks(contact, sides, self.policy) if actions else (),
+            remarks=remarks(contact, sides, self.policy, wrote=bool(actions)),
             crossings=found.crossings(self.policy.carrying.now_ms),
         )
 

@@ -207,6 +207,24 @@ def test_a_value_that_the_type_cannot_hold_is_left_alone_and_told(
     assert "many" not in caplog.text
 
 
+def test_a_value_that_ghl_cannot_hold_is_left_alone_and_told_once(
+    build_driver, mailjet, caplog: pytest.LogCaptureFixture
+) -> None:
+    number = custom(build_driver(), "MONETORY")
+    driver = build_driver(Row(number.key, "worth_told", direction=TO_GHL))
+    driver.setup()
+    _, email = person(driver)
+    driver.full_run()
+    put(mailjet, email, worth_told="many")
+
+    driver.full_run()
+    driver.full_run()
+
+    told = f"worth_told is no number: not carried to {number.key}"
+    assert caplog.text.count(told) == 1
+    assert "many" not in caplog.text
+
+
 def test_setup_names_the_custom_field_that_may_have_been_meant(build_driver) -> None:
     known = custom(build_driver(), "TEXT")
     driver = build_driver(Row(f"{known.key}s", "x"))
