@@ -192,6 +192,14 @@ class FeedbackGhl(LosingGhl):
             self.announce("ContactTagUpdate", contact_id, "")
         return (*known, *new)
 
+    def remove_tags(self, contact_id: str, tags: Sequence[str]) -> tuple[str, ...]:
+        known = self.get_contact(contact_id).tags or ()
+        self.writes += 1
+        left = tuple(tag for tag in known if tag not in tags)
+        self.edit(contact_id, tags=left)
+        self.announce("ContactTagUpdate", contact_id, "")
+        return left
+
     def create_note(self, contact_id: str, body: str) -> Note:
         note = super().create_note(contact_id, body)
         self.writes += 1

@@ -1,6 +1,7 @@
 """Our pipeline, with its feedback from Mailjet, on vendors that tell what happened."""
 
 import time
+from collections.abc import Callable
 from dataclasses import fields, replace
 
 from redis import Redis
@@ -12,10 +13,11 @@ from pipeline.feedback import Feedback
 from pipeline.permit import Lane, Lease
 from pipeline.preferences import Preferences
 from pipeline.store.setup import SetupRecord
+from pipeline.sync.fields import Row
 from pipeline.sync.history import HISTORIC
-from tests.builders import KEY, MAIN_LIST, make_environ, make_policy
+from tests.builders import KEY, MAIN_LIST, make_environ, make_field_map, make_policy
 from tests.driver import make_due
-from tests.feedback_vendors import FeedbackGhl, FeedbackMailjet
+from tests.feedback_vendors import Clock, FeedbackGhl, FeedbackMailjet
 from tests.integration.both_ways import TinyKit
 from tests.integration.tiny_pipeline import CONNECTION, TinyPipeline
 
@@ -32,14 +34,27 @@ class FeedbackPipeline(TinyPipeline):
         env: settings, such as `SYNC_RULES`.
     """
 
+    rows: tuple[Row, ...] = ()
+    """Of the mapping, beside the default ones."""
+    make_ghl: Callable[[Clock], FeedbackGhl] = FeedbackGhl
+    make_mailjet: Callable[[Clock], FeedbackMailjet] = FeedbackMailjet
+
     def __init__(self, redis: Redis, **env: str) -> None:
         # Behind the real clock, which bounds opt-ins, however many steps there are.
         self.now_ms = (round(time.time()) - 86_400) * 1000
-        ghl, mailjet = FeedbackGhl(self._now), FeedbackMailjet(self._now)
+        ghl, mailjet = (
+            type(self).make_ghl(self._now),
+            type(self).make_mailjet(self._now),
+        )
         kwargs = redis.connection_pool.connection_kwargs
         url = f"redis://{kwargs['host']}:{kwargs['port']}/{kwargs.get('db', 0)}"
         kit = build(from_env(make_environ(REDIS_URL=url, **env))).kit(CONNECTION)
-        policy = make_policy(soft_bounces=kit.connection.soft_bounces, rules=kit.rules)
+        policy = make_policy(
+            field_map=make_field_map(*self.rows),
+            soft_bounces=kit.connection.soft_bounces,
+            rules=kit.rules,
+        )
+        mailjet.defined |= policy.field_map.properties.keys()
         super().__init__(redis, ghl, mailjet, policy)
         joined = {each.name: getattr(kit, each.name) for each in fields(kit)}
         self.kit = TinyKit(**joined, tiny=self)
