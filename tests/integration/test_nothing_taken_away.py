@@ -1,6 +1,6 @@
 """What a mapping for both ways must not take away: one small world for each case."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -8,7 +8,7 @@ from redis import Redis
 
 from pipeline.store.consents import Consents
 from pipeline.sync import consent
-from pipeline.sync.contact import Subscriber
+from pipeline.sync.contact import Contact, Subscriber
 from pipeline.sync.fields import Custom, Direction, Owner, Row
 from pipeline.sync.newcomers import values_of
 from tests.builders import (
@@ -30,8 +30,8 @@ CITY = Row("city", "city", direction=BOTH, transforms=(("default", "unknown"),))
 class World:
     """Ann on both sides, under these rows."""
 
-    def __init__(self, redis: Redis, *rows: Row) -> None:
-        self.ghl, self.mailjet = TinyGhl(), TinyMailjet()
+    def __init__(self, redis: Redis, *rows: Row, ghl: TinyGhl | None = None) -> None:
+        self.ghl, self.mailjet = ghl or TinyGhl(), TinyMailjet()
         values = {**dict.fromkeys(CORE_FIELDS, ""), "firstName": "Ann"}
         ann = make_contact(id="ann", values=values, tags=(), custom_fields={})
         self.ghl.contacts["ann"] = replace(ann, dnd=False, dnd_settings={})
@@ -158,6 +158,31 @@ def test_what_only_leads_to_ghl_goes_along_to_another_address(redis: Redis) -> N
 
     held = world.mailjet.read("new@example.com").properties or {}
     assert held["site"] == "https://example.com"
+
+
+class NormalisingGhl(TinyGhl):
+    """Writes telephone numbers in its own way, as GHL does."""
+
+    def update_contact(
+        self, contact_id: str, values: Mapping[str, object]
+    ) -> Contact | None:
+        held = dict(values)
+        if phone := held.get("phone"):
+            held["phone"] = f"+351{str(phone).replace(' ', '')[-9:]}"
+        return super().update_contact(contact_id, held)
+
+
+@pytest.mark.parametrize("direction", [BOTH, TO_GHL])
+def test_a_number_that_ghl_writes_in_its_own_way_stays_mailjets(
+    redis: Redis, direction: Direction
+) -> None:
+    row = Row("phone", "phone", direction=direction, owner=Owner.MAILJET)
+    world = World(redis, row, ghl=NormalisingGhl())
+    world.person.properties["phone"] = "210 000 000"
+
+    world.run()
+
+    assert world.held("phone") == ("+351210000000", "210 000 000")
 
 
 def test_a_date_in_unix_seconds_is_a_date_in_ghl(redis: Redis) -> None:
