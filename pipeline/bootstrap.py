@@ -27,6 +27,7 @@ from pipeline.store.happened import Happened
 from pipeline.store.health import Health
 from pipeline.store.inbox import Inbox
 from pipeline.store.ledger import LEASE_SECONDS, Ledger
+from pipeline.store.mass import Emptying
 from pipeline.store.memory import LeasedMemory
 from pipeline.store.optouts import OptOuts
 from pipeline.store.presence import Presence
@@ -56,6 +57,7 @@ class Kit:
     health: Health
     setup: SetupStore
     optouts: OptOuts
+    emptying: Emptying
     consents: Consents
     happened: Happened
     presence: Presence
@@ -235,6 +237,7 @@ def _kit(
         health=Health(redis, connection.name),
         setup=SetupStore(redis, connection.name),
         optouts=OptOuts(redis, connection.name),
+        emptying=Emptying(redis, connection.name),
         consents=Consents(redis, connection.name),
         happened=Happened(redis, connection.name),
         presence=Presence(redis, connection.name),

@@ -42,6 +42,10 @@ REMEDIES = {
 }
 RUN_SETUP = "run `ghl-mailjet setup`"
 ACCEPT_DELETIONS = "if they were deleted: ghl-mailjet resync --accept-deletions"
+ACCEPT_EMPTYING = (
+    "look whether a field in GHL, or a list in Mailjet, was deleted; if they are to "
+    "lose them: ghl-mailjet resync --accept-emptying"
+)
 DECIDE_OPTOUTS = "look at them in GHL, then ghl-mailjet optouts --confirm or --revoke"
 WAIT = "nothing: it resumes by itself, and no contact's attempt is counted meanwhile"
 
@@ -193,6 +197,9 @@ def _ours(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
     if mass := len(kit.optouts.held()):
         what = f"{mass} contacts opted out in GHL in a mass: excluded, still on lists"
         yield Finding(Level.WARNING, what, DECIDE_OPTOUTS)
+    if emptied := len(kit.emptying.held()):
+        what = f"{emptied} contacts would lose values or tags, and were left alone"
+        yield Finding(Level.WARNING, what, ACCEPT_EMPTYING)
     for name, other in pipeline.kits.items():
         if pause := other.health.paused():
             level = Level.FAILURE if other is kit else Level.WARNING

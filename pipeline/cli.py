@@ -143,6 +143,11 @@ def sync(pipeline: Pipeline, kit: Kit, contact_id: str) -> None:
     help="Contacts missing in GHL were really deleted, however many.",
 )
 @click.option(
+    "--accept-emptying",
+    is_flag=True,
+    help="Values and tags that many lose at once are really to go.",
+)
+@click.option(
     "--forecast",
     is_flag=True,
     help="Say what a full resync would cost now, and start none.",
@@ -155,6 +160,7 @@ def resync(
     business: str | None,
     watch: bool,
     accept_deletions: bool,
+    accept_emptying: bool,
     forecast: bool,
     as_json: bool,
 ) -> None:
@@ -164,7 +170,7 @@ def resync(
 
     Example: ghl-mailjet resync --watch
     """
-    if forecast and (business or watch or accept_deletions):
+    if forecast and (business or watch or accept_deletions or accept_emptying):
         raise click.UsageError("--forecast is of a full resync, and starts none")
     if as_json and not forecast:
         raise click.UsageError("--json goes with --forecast")
@@ -177,6 +183,9 @@ def resync(
         kit.ghl(Permit(Lane.LIVE)).business_contacts(business, 0)  # NotFound, if so
     if accept_deletions:
         kit.presence.accept()
+    if accept_emptying:
+        kit.emptying.confirm()
+        kit.emptying.release(kit.emptying.held())
     started = runs_.start_run(kit, business=business)
     if started.joined:
         click.echo(f"Run {started.run_id} is under way already: joined it.")

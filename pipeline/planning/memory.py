@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from pipeline.bootstrap import Kit
-from pipeline.store.optouts import Mass
+from pipeline.store.mass import Mass
 from pipeline.store.peek import Peeked, peek
 from pipeline.sync import around
 from pipeline.sync.activity import Activities, HistoryEntry
@@ -46,6 +46,7 @@ class Overlay:
         self._responded: defaultdict[bytes, set[bytes]] = defaultdict(set)
         self._outlived: dict[bytes, Record] = {}
         self._deleted = kit.presence.deletions()
+        self._emptied = kit.emptying.mass()
 
     def peek(self, ghl_id: str) -> Peeked:
         """What a sync of the contact would start from."""
@@ -112,6 +113,9 @@ class Overlay:
     def holds_back(self, ghl_id: str) -> bool:
         return self._mass.holds_back(ghl_id)
 
+    def holds_emptying(self, ghl_id: str) -> bool:
+        return self._emptied.holds_back(ghl_id)
+
     def holds_deletion(self, ghl_id: str) -> bool:
         return self._deleted.holds_back(ghl_id)
 
@@ -159,6 +163,9 @@ class PlanningMemory:
 
     def holds_back(self) -> bool:
         return self.overlay.holds_back(self.ghl_id)
+
+    def holds_emptying(self) -> bool:
+        return self.overlay.holds_emptying(self.ghl_id)
 
     def holds_deletion(self) -> bool:
         return self.overlay.holds_deletion(self.ghl_id)

@@ -41,6 +41,7 @@ HOLDS: Mapping[str, Holds] = {
             *("todo:bulk", "todo:live", "todo:consent", "leased", "tokens", "lanes"),
             *("owners", "again", "writing", "attempts", "expiries", "dead", "found"),
             *("open", "consent", "optouts:mass:*", "optouts:held", "seen", "touched"),
+            *("emptying:mass:*", "emptying:held"),
             *("swept:tasks", "swept:meetings", "sweep:*", "differing:*", "pointed:*"),
             *("optouts:ghl", "deleted:*"),
         ),
@@ -64,7 +65,15 @@ HOLDS: Mapping[str, Holds] = {
     **dict.fromkeys(
         (
             # The page of a listing under way may be named by the contact before it.
-            *("run", "runs", "drift", "optouts:confirmed", "reading:*", "happened:*"),
+            *(
+                "run",
+                "runs",
+                "drift",
+                "optouts:confirmed",
+                "emptying:confirmed",
+                "reading:*",
+                "happened:*",
+            ),
             *("turn:notes", "feed:*", "listed:*", "fence", "rests", "rests:bulk"),
             *("setup", "watermark", "full_run", "missing", "missing:accepted", "due:*"),
         ),

@@ -11,6 +11,7 @@ from pipeline.store.consents import Consents
 from pipeline.store.engagement import EngagementStore
 from pipeline.store.feed import FeedStore
 from pipeline.store.ledger import Ledger
+from pipeline.store.mass import Emptying
 from pipeline.store.optouts import OptOuts
 from pipeline.store.presence import Presence
 from pipeline.store.records import Opened
@@ -37,6 +38,7 @@ class LeasedMemory:
     ) -> None:
         self._ledger = ledger
         self._optouts = OptOuts(redis, opened.lease.connection)
+        self._emptying = Emptying(redis, opened.lease.connection)
         self._presence = Presence(redis, opened.lease.connection)
         self._consents = Consents(redis, opened.lease.connection)
         self._engagement = EngagementStore(redis, opened.lease.connection)
@@ -72,6 +74,10 @@ class LeasedMemory:
     def holds_back(self) -> bool:
         """Whether there are so many new opt-outs in GHL that somebody has to look."""
         return self._optouts.holds_back(self._lease.ghl_id)
+
+    def holds_emptying(self) -> bool:
+        """Whether so many are to lose a value or a tag that somebody has to look."""
+        return self._emptying.holds_back(self._lease.ghl_id)
 
     def holds_deletion(self) -> bool:
         """Whether so many were deleted in GHL that the next full run is to ask."""

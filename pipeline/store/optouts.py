@@ -1,55 +1,24 @@
 """Who said no: complete sets, read page by page and put in place whole."""
 
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis
 
+from pipeline.store.mass import GuardKeys, MassGuard
 from pipeline.store.snapshots import is_opted_out
 from pipeline.store.state import connection_key
 
 GHL_SET_SECONDS = 1800
 """A set that was not read again for this long answers nothing any more."""
-MASS_LEAST = 10
-MASS_SHARE = 0.05
-"""More opt-outs of people whom we mail than both in an hour are a mass: a slip of the
-pen in GHL looks like one, and an unsubscription in Mailjet cannot be taken back."""
-MASS_SECONDS = 3600
-CONFIRMED_SECONDS = 86_400
 READING_SECONDS = 600
 """Longer than from one page to the next. A set outlives its completion by this, so that
 the last page can be repeated after a crash."""
 
 
-@dataclass
-class Mass:
-    """Opt-outs in GHL of the last hour, of people whom we mail.
-
-    Args:
-        confirmed: an operator said that they are meant.
-        held: who waits for that.
-        counted: who opted out within the hour.
-        contacts: how many contacts there are.
-    """
-
-    confirmed: bool
-    held: set[str]
-    counted: set[str]
-    contacts: int
-
-    def holds_back(self, ghl_id: str) -> bool:
-        """As `OptOuts.holds_back`, counted here alone."""
-        self.counted.add(ghl_id)
-        if self.confirmed:
-            return False
-        too_many = len(self.counted) > max(MASS_LEAST, MASS_SHARE * self.contacts)
-        return ghl_id in self.held or too_many
-
-
-class OptOuts:
-    """One connection's sets of opted-out people.
+class OptOuts(MassGuard):
+    """One connection's sets of opted-out people, and the guard against a mass of them:
+    of people whom we mail, and who opted out in GHL.
 
     `optouts:ghl` holds GHL contact ids, `optouts:ghl:addresses` fingerprints of their
     addresses; they lapse when they are not renewed.
@@ -58,7 +27,13 @@ class OptOuts:
     """
 
     def __init__(self, redis: "Redis", connection: str) -> None:
-        self._redis = redis
+        keys = GuardKeys(
+            snapshots=connection_key(connection, "snapshots"),
+            confirmed=connection_key(connection, "optouts:confirmed"),
+            held=connection_key(connection, "optouts:held"),
+            hour=lambda hour: connection_key(connection, f"optouts:mass:{hour}"),
+        )
+        super().__init__(redis, keys)
         self._connection = connection
 
     def _key(self, name: str) -> str:
@@ -103,47 +78,6 @@ class OptOuts:
         pipe.execute()
         return [id_.decode() for id_ in added if id_ and self._is_mailed(id_)]
 
-    def expect(self, ids: Iterable[str]) -> None:
-        """These are about to be looked at: a mass is one from its first contact on."""
-        if new := list(ids):
-            self._redis.sadd(self._mass_key(), *new)
-            self._redis.expire(self._mass_key(), 2 * MASS_SECONDS)
-
-    def holds_back(self, ghl_id: str) -> bool:
-        """Count an opt-out of somebody whom we mail; whether it is one of a mass.
-
-        Who was held stays so until an operator decides.
-        """
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.exists(self._key("optouts:confirmed"))
-        pipe.sismember(self._key("optouts:held"), ghl_id)
-        pipe.sadd(self._mass_key(), ghl_id)
-        pipe.expire(self._mass_key(), 2 * MASS_SECONDS)
-        pipe.scard(self._mass_key())
-        pipe.hlen(self._key("snapshots"))
-        confirmed, held, _, _, count, contacts = pipe.execute()
-        if confirmed:
-            return False
-        if held or count > max(MASS_LEAST, MASS_SHARE * contacts):
-            self._redis.sadd(self._key("optouts:held"), ghl_id)
-            return True
-        return False
-
-    def mass(self) -> "Mass":
-        """What `holds_back` decides from, without counting anything."""
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.exists(self._key("optouts:confirmed"))
-        pipe.smembers(self._key("optouts:held"))
-        pipe.smembers(self._mass_key())
-        pipe.hlen(self._key("snapshots"))
-        confirmed, held, counted, contacts = pipe.execute()
-        return Mass(
-            bool(confirmed),
-            {id_.decode() for id_ in held},
-            {id_.decode() for id_ in counted},
-            contacts,
-        )
-
     def newcomers(self, ids: Iterable[str]) -> list[str]:
         """Contacts that we may be mailing and that the set in place does not hold."""
         asked = list(ids)
@@ -153,28 +87,6 @@ class OptOuts:
         pairs = zip(asked, cast("list[int]", known), strict=True)
         new = (id_ for id_, is_known in pairs if not is_known)
         return [id_ for id_ in new if self._is_mailed(id_.encode())]
-
-    def _mass_key(self) -> str:
-        return self._key(f"optouts:mass:{int(time.time()) // MASS_SECONDS}")
-
-    def held(self) -> list[str]:
-        """Contacts that opted out in a mass: excluded, and not yet unsubscribed."""
-        members = cast("set[bytes]", self._redis.smembers(self._key("optouts:held")))
-        return sorted(id_.decode() for id_ in members)
-
-    def holds(self, ghl_id: str) -> bool:
-        """Whether the contact is one of them."""
-        return bool(self._redis.sismember(self._key("optouts:held"), ghl_id))
-
-    def confirm(self) -> None:
-        """The mass was meant; what comes within a day passes too."""
-        self._redis.set(self._key("optouts:confirmed"), 1, ex=CONFIRMED_SECONDS)
-
-    def release(self, ids: Sequence[str]) -> None:
-        """Decided: these are held no more."""
-        if ids:
-            self._redis.srem(self._key("optouts:held"), *ids)
-            self._redis.srem(self._mass_key(), *ids)
 
     def forget_ghl(self, ghl_id: str, address: bytes) -> None:
         """What the set was read for has changed: who still opts out is read again."""

@@ -11,6 +11,8 @@ from pipeline.sync.sides import Sides
 from pipeline.sync.snapshot import subscriber_value
 from pipeline.sync.transforms import text_of
 
+HELD_BACK = "would lose something, with many others: held back"
+
 
 def remarks(
     contact: Contact, sides: Sides, policy: Policy, *, wrote: bool
@@ -25,18 +27,19 @@ def remarks(
     field_map = policy.field_map
     misfits = field_map.misfits(contact) if wrote else ()
     is_known = wrote or sides.subscriber is not None
+    held = tuple(f"{column} {HELD_BACK}" for column in sorted(sides.withheld))
     if not (field_map.layout.shared and sides.writes_properties and is_known):
-        return misfits
+        return (*misfits, *held)
     merged = sides.merged(field_map, policy.fingerprint)
     conflicts = tuple(
         f"{column} changed on both sides: {winner}'s value stays"
         for column, winner in merged.conflicts
     )
     if sides.subscriber is None:
-        return (*misfits, *conflicts)
+        return (*misfits, *held, *conflicts)
     rows = _rows_to_ghl(sides, merged.to_ghl, field_map)
     others = adoption(rows, sides.subscriber, field_map, sides.wanted)[1]
-    return (*misfits, *others, *conflicts)
+    return (*misfits, *others, *held, *conflicts)
 
 
 def _rows_to_ghl(

@@ -9,7 +9,7 @@ from pipeline.sync.blocking import Block, Unblock, needs_block
 from pipeline.sync.case import Case
 from pipeline.sync.consent import Record, Source, Statement
 from pipeline.sync.contact import Contact, Subscriber
-from pipeline.sync.fields import Owner
+from pipeline.sync.fields import LIST, Owner
 from pipeline.sync.judging import Hearing, Judgement
 from pipeline.sync.ports import Evidence
 from pipeline.sync.sides import Inheritance, Sides
@@ -70,7 +70,7 @@ class Comparison(Case):
         changed_ms = (subscriber and subscriber.updated_ms) or 0
         read_ms = contact.date_updated_ms or 0
         back = self._back(contact, evidence, judgement)
-        return Sides(
+        sides = Sides(
             wanted={**policy.field_map.desired(contact, judgement.status), **values},
             verdict=judgement.verdict,
             base=base,
@@ -99,6 +99,19 @@ class Comparison(Case):
             read_ms=read_ms,
             remapped_id=0 if base else self._remapped_id(address),
         )
+        return self._guarded(sides)
+
+    def _guarded(self, sides: Sides) -> Sides:
+        """The sides, without what takes something away from too many at once."""
+        field_map = self.policy.field_map
+        if not field_map.layout.empties or not sides.writes_properties:
+            return sides
+        emptied = sides.merged(field_map, self.policy.fingerprint).emptied
+        if not sides.verdict.is_open:
+            # Whoever opted out left all lists, and loses no tag by that.
+            emptied = frozenset(one for one in emptied if not one.startswith(LIST))
+        is_held = bool(emptied) and self.memory.holds_emptying()
+        return replace(sides, withheld=emptied) if is_held else sides
 
     def _unset(self, contact: Contact) -> frozenset[str]:
         """Of a row of a listing nothing: it may leave out more than was never set."""

@@ -104,6 +104,12 @@ class Layout:
         return frozenset({*DATATYPES, *(r.column for r in self.rows if r.clears)})
 
     @cached_property
+    def empties(self) -> frozenset[str]:
+        """Columns by which something that a person wrote may be taken away."""
+        rows = (row for row in self.rows if row.clears or (row.to_ghl and row.is_flag))
+        return frozenset(row.column for row in rows)
+
+    @cached_property
     def needs(self) -> frozenset[str]:
         """Names in `Contact.values` without which a contact is not known enough."""
         plain = (

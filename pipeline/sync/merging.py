@@ -46,11 +46,13 @@ class Merge:
     Args:
         to_mailjet, to_ghl: columns to write there.
         conflicts: columns that both sides changed, and whose value stays.
+        emptied: of these columns, those that lose a value, or a tag in GHL.
     """
 
     to_mailjet: tuple[str, ...]
     to_ghl: tuple[str, ...] = ()
     conflicts: tuple[tuple[str, Owner], ...] = ()
+    emptied: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Columns:
         seen: Mailjet's side as the last paged read found it different, else None.
         newer: the side that was changed last.
         unset: columns of fields that GHL left out of a whole contact.
+        withheld: columns that are left as they are.
     """
 
     wanted: Mapping[str, str]
@@ -72,6 +75,7 @@ class Columns:
     seen: tuple[int, ...] | None
     newer: Owner
     unset: frozenset[str] = frozenset()
+    withheld: frozenset[str] = frozenset()
 
     def of_ghl(self, column: str) -> str | None:
         """GHL's side of a column; None where it is unknown.
@@ -94,10 +98,11 @@ def merge(columns: Columns, field_map: FieldMap, fingerprint: Fingerprint) -> Me
     if columns.subscriber is not None:
         known = fingerprint.subscriber(names, columns.subscriber)
     shared, clearable = field_map.layout.shared, field_map.layout.clearable
-    to_mailjet, to_ghl, conflicts = [], [], []
+    empties = field_map.layout.empties
+    to_mailjet, to_ghl, conflicts, emptied = [], [], [], []
     for index, column in enumerate(names):
         value = columns.of_ghl(column)
-        if value is None:
+        if value is None or column in columns.withheld:
             continue
         ghl = fingerprint.of(column, value)
         mailjet = known[index] if known else UNKNOWN
@@ -108,18 +113,24 @@ def merge(columns: Columns, field_map: FieldMap, fingerprint: Fingerprint) -> Me
             wishes = bool(value) or column in clearable
             if wishes and _is_stale(value, ghl, mailjet, before, unmoved=unmoved):
                 to_mailjet.append(column)
+                if not value and column in empties:
+                    emptied.append(column)
             continue
         now = Pair(ghl, mailjet)
         then = Pair(base.ghl[index], base.mailjet[index]) if base else None
         way, is_conflict = _meet(row, now, then, fingerprint, columns.newer)
         if way is Way.TO_MAILJET and column in columns.wanted:
             to_mailjet.append(column)
+            if not value and column in empties:
+                emptied.append(column)
         elif way is Way.TO_GHL:
             to_ghl.append(column)
+            if mailjet in [fingerprint.of(column, text) for text in row.nothings]:
+                emptied.append(column)
         if is_conflict and way is not Way.NOWHERE:
             winner = Owner.GHL if way is Way.TO_MAILJET else Owner.MAILJET
             conflicts.append((column, winner))
-    return Merge(tuple(to_mailjet), tuple(to_ghl), tuple(conflicts))
+    return Merge(tuple(to_mailjet), tuple(to_ghl), tuple(conflicts), frozenset(emptied))
 
 
 def _is_stale(

@@ -154,6 +154,10 @@ class Memory(Protocol):
     def campaigns(self, address: bytes) -> Mapping[int, Campaign]:
         """What the events of an address came to, by campaign."""
 
+    def holds_emptying(self) -> bool:
+        """Count a contact that is to lose a value or a tag; whether so many are that
+        somebody has to say that it is meant."""
+
     def holds_deletion(self) -> bool:
         """Count the contact as deleted in GHL; whether so many were that it is left to
         the next full run, which asks somebody."""

@@ -50,7 +50,9 @@ def _sides(
     if sides.subscriber is not None:
         told = fingerprint.subscriber(columns, sides.subscriber)
     values = facts.values or {}
-    wanted = fingerprint.wanted(columns, {**sides.wanted, **facts.adopted})
+    withheld = facts.withheld | sides.withheld
+    told_by_ghl = {k: v for k, v in sides.wanted.items() if k not in sides.withheld}
+    wanted = fingerprint.wanted(columns, {**told_by_ghl, **facts.adopted})
     ghl = tuple(n or old for n, old in zip(wanted, base_ghl, strict=True))
     # What is to hold nothing holds nothing, unless a later read tells otherwise.
     empty = {
@@ -60,7 +62,7 @@ def _sides(
     }
     # What GHL was not given is to be found different again.
     told = tuple(
-        theirs[index] if column in facts.withheld else told[index]
+        theirs[index] if column in withheld else told[index]
         for index, column in enumerate(columns)
     )
     mailjet = tuple(

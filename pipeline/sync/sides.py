@@ -63,6 +63,8 @@ class Sides:
         newer: the side that was changed last.
         unset: columns of fields that GHL left out of a whole contact.
         read_ms: GHL's date of the contact as it was read, 0 when unknown.
+        withheld: columns that would lose something, with so many others that somebody
+            has to say that it is meant.
         remapped_id: Mailjet's id of who was synced under another mapping, else 0.
     """
 
@@ -83,6 +85,7 @@ class Sides:
     newer: Owner = Owner.GHL
     unset: frozenset[str] = frozenset()
     read_ms: int = 0
+    withheld: frozenset[str] = frozenset()
     remapped_id: int = 0
 
     def merged(self, field_map: FieldMap, fingerprint: Fingerprint) -> Merge:
@@ -94,6 +97,7 @@ class Sides:
             self.seen,
             self.newer,
             self.unset,
+            self.withheld,
         )
         return merge(columns, field_map, fingerprint)
 

@@ -129,10 +129,12 @@ def live(driver, *people: Known) -> None:
         kit.subscriber_pages(kit.require_record()).add_members(40, numbers, first=True)
     kit.optouts.complete_ghl("done")
     kit.optouts.complete_mailjet("done")
-    kit.optouts.expect([f"other{number}" for number in range(20)])
+    for guard in (kit.optouts, kit.emptying):
+        guard.expect([f"other{number}" for number in range(20)])
     sweep(driver, ids)
     for one in people:
         kit.optouts.holds_back(one.id)
+        kit.emptying.holds_back(one.id)
     hear(driver, people)
 
 

@@ -359,3 +359,54 @@ def test_a_mapping_that_leads_nowhere_but_to_mailjet_is_not_looked_at(driver) ->
     look_at_mailjet(driver)
 
     assert not driver.calls("GET", "/v3/REST/contactdata")
+
+
+def readers(driver: Driver, mailjet: MailjetCaller, list_id: int) -> list[str]:
+    """Twelve people on a list, who have its tag."""
+    people = [person(driver, tags=["reader"]) for _ in range(12)]
+    driver.full_run()
+    assert all(driver.on_list(email, list_id) for _, email in people)
+    return [ghl_id for ghl_id, _ in people]
+
+
+def tagged(driver: Driver, ids: list[str]) -> int:
+    return sum("reader" in driver.sandbox.contact(one)["tags"] for one in ids)
+
+
+def test_a_list_that_is_deleted_in_mailjet_takes_no_mass_of_tags(
+    build_driver, mailjet
+) -> None:
+    list_id = mailjet.new_list()
+    driver = build_driver(Row("tag:reader", f"list:{list_id}", direction=BOTH))
+    driver.setup()
+    ids = readers(driver, mailjet, list_id)
+    mailjet.call("DELETE", f"contactslist/{list_id}")
+
+    driver.full_run()
+    driver.full_run()
+
+    # Ten are what a person may have done; the others wait for a word.
+    assert tagged(driver, ids) == 2
+    assert len(driver.kit.emptying.held()) == 2
+    driver.kit.emptying.confirm()
+    driver.kit.emptying.release(driver.kit.emptying.held())
+    driver.full_run()
+    assert tagged(driver, ids) == 0
+
+
+def test_a_row_that_clears_empties_no_mass_of_properties(build_driver) -> None:
+    text = custom(build_driver(), "TEXT")
+    driver = build_driver(Row(text.key, "level", clears=True))
+    driver.setup()
+    values = [{"id": text.id, "value": "Gold"}]
+    people = [person(driver, customFields=values) for _ in range(12)]
+    driver.full_run()
+    for ghl_id, _ in people:
+        driver.sandbox.put_contact(id=ghl_id, customFields=[])
+
+    driver.full_run()
+    driver.full_run()
+
+    kept = [email for _, email in people if held(driver, email).get("level")]
+    assert len(kept) == 2
+    assert len(driver.kit.emptying.held()) == 2

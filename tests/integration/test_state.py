@@ -185,6 +185,7 @@ def life() -> Iterator[Life]:
         changes(life)
         what_goes_wrong(life)
         deletions(life)
+        emptying(life)
         limits(life)
         many_runs(life)
         driver.full_run()
@@ -349,6 +350,17 @@ def deletions(life: Life) -> None:
     driver.full_run()
     driver.work()
     life.look("deletions accepted")
+
+
+def emptying(life: Life) -> None:
+    """So many would lose something that somebody is asked."""
+    guard = life.driver.kit.emptying
+    for person in life.driver.sandbox.contacts():
+        guard.holds_back(person["id"])
+    life.look("emptying held back")
+    guard.confirm()
+    guard.release(guard.held())
+    life.look("emptying accepted")
 
 
 def limits(life: Life) -> None:

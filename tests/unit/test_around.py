@@ -60,6 +60,9 @@ class TinyMemory:
     def holds_deletion(self) -> bool:
         return False
 
+    def holds_emptying(self) -> bool:
+        return False
+
 
 class FailingGhl(TinyGhl):
     """Refuses to tell one kind."""
