@@ -12,7 +12,10 @@ from pipeline.config_schema import SECRET_FIELDS, ConnectionSchema
 from pipeline.config_words import nearest
 
 CONNECTIONS = "connections"
-PAIR = ("ghl_location_id", "mailjet_api_key", "mailjet_list_id")
+PAIR = (
+    *("ghl_base_url", "ghl_location_id"),
+    *("mailjet_base_url", "mailjet_api_key", "mailjet_list_id"),
+)
 """What makes a connection the one that it is."""
 STAND_IN = "-" * 16
 """For a secret whose problem is reported already: a second line would only confuse."""

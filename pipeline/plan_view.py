@@ -17,6 +17,7 @@ from pipeline.forecast import Budget, Forecast, forecast
 from pipeline.planning.applying import Applied
 from pipeline.planning.writes import Change, Plan, Totals, Turn
 from pipeline.sync import ghl_dnd
+from pipeline.sync.aggregates import iso
 from pipeline.terminal import console, unmarked, utc, whole
 
 CONTACTS_SHOWN = 20
@@ -170,7 +171,7 @@ def plan_as_json(plan: Plan, budget: Budget, *, mask: bool) -> dict[str, Any]:
     """The plan with every contact, as JSON scalars."""
     return {
         "connection": plan.connection,
-        "made_at": utc(plan.made_ms),
+        "made_at": iso(plan.made_ms),
         "contacts": [_turn(turn, mask=mask) for turn in plan.turns],
         "totals": asdict(plan.totals),
         "calls": plan.calls,

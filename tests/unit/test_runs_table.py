@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.store.records import Run
-from pipeline.terminal import show_runs
+from pipeline.terminal import console, show_runs
 
 RUN = Run(
     id="c49dac256b51",
@@ -20,7 +20,7 @@ RUN = Run(
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_nothing_of_a_run_is_cut(columns: int, monkeypatch, capsys) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(console, "_width", columns)
 
     show_runs([RUN], (1, 5))
 
@@ -31,7 +31,7 @@ def test_nothing_of_a_run_is_cut(columns: int, monkeypatch, capsys) -> None:
 
 
 def test_eighty_columns_break_no_word(monkeypatch, capsys) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(console, "_width", 80)
 
     show_runs([RUN], (1, 5))
 
