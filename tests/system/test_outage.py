@@ -40,6 +40,8 @@ def two(
             "REDIS_URL": valkey.url,
             "SYNC_CONNECTIONS_FILE": str(file),
             "SYNC_DETAILS": "always",
+            # A poll would sync live what the run is to find, before the vendor is gone.
+            "SYNC_CHANGES_INTERVAL_SECONDS": "86400",
         }
         pipeline = build(from_env(env))
         with closing(pipeline.redis), Processes(env) as processes:
