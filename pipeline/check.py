@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.callbacks import dead_callbacks
 from pipeline.check_ghl import check_ghl
+from pipeline.custom_fields import not_carried, unknown_to_setup
 from pipeline.errors import (
     BudgetSpent,
     ConfigError,
@@ -159,10 +160,8 @@ def _mailjet(kit: Kit) -> Iterator[Finding]:
 
 
 def _custom_fields(kit: Kit, record: SetupRecord) -> Finding:
-    new = [key for key in kit.layout.custom_keys if key not in record.custom_fields]
-    if new:
-        what = f"{', '.join(new)}: mapped since the last setup, and not carried yet"
-        return Finding(Level.FAILURE, what, RUN_SETUP)
+    if new := unknown_to_setup(kit.layout, record):
+        return Finding(Level.FAILURE, not_carried(new), RUN_SETUP)
     return Finding(Level.OK, "GHL custom fields that are mapped")
 
 

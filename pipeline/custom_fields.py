@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pipeline.errors import ConfigError
 from pipeline.ghl.client import GhlClient
 from pipeline.ghl.records import CustomField
+from pipeline.store.setup import SetupRecord
 from pipeline.sync.fields import UNWRITABLE, Custom
 from pipeline.sync.mapping import Layout
 
@@ -27,6 +28,17 @@ def find_custom_fields(
     named = {one.key: Custom(one.id, one.data_type) for one in known}
     tell(f"GHL custom fields: {len(layout.custom_keys)} in place")
     return {key: named[key] for key in layout.custom_keys}
+
+
+def unknown_to_setup(layout: Layout, record: SetupRecord) -> tuple[str, ...]:
+    """Keys that rows name, and that the last setup did not look for."""
+    known = record.custom_fields
+    return tuple(key for key in layout.custom_keys if key not in known)
+
+
+def not_carried(keys: Iterable[str]) -> str:
+    """What that means for them, in words."""
+    return f"{', '.join(keys)}: mapped since the last setup, and not carried yet"
 
 
 def custom_field_problems(known: Iterable[CustomField], layout: Layout) -> list[str]:

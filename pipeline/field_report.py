@@ -10,7 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.bootstrap import Kit
-from pipeline.custom_fields import custom_field_problems
+from pipeline.custom_fields import (
+    custom_field_problems,
+    not_carried,
+    unknown_to_setup,
+)
 from pipeline.errors import ConfigError, PermanentError, ScopeMissing
 from pipeline.findings import Finding, Level
 from pipeline.ghl.client import GhlClient
@@ -169,18 +173,11 @@ def _sample(ghl: GhlClient) -> tuple[Contact, ...]:
 def _not_set_up(kit: Kit, custom: Iterable[CustomField]) -> list[Finding]:
     """What setup found of custom fields, where the mapping names others by now."""
     record = kit.setup.read()
-    if record is None or not kit.layout.custom_keys:
+    if record is None:
         return []
     there = {one.key for one in custom}
-    new = [
-        key
-        for key in kit.layout.custom_keys
-        if key in there and key not in record.custom_fields
-    ]
-    if not new:
-        return []
-    what = f"{', '.join(new)}: mapped since the last setup, and not carried yet"
-    return [Finding(Level.FAILURE, what, SETUP)]
+    new = [key for key in unknown_to_setup(kit.layout, record) if key in there]
+    return [Finding(Level.FAILURE, not_carried(new), SETUP)] if new else []
 
 
 def _ghl_fields(custom: Iterable[CustomField], layout: Layout) -> Iterator[Field]:

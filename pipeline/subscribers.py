@@ -12,11 +12,10 @@ from pipeline.bootstrap import Kit
 from pipeline.paging import Cursor, Found, paged
 from pipeline.permit import Lane, Permit
 from pipeline.store.setup import SetupRecord
+from pipeline.sweeps import news
 
 REST_SECONDS = 900
 SHARE_OF_RATE = 0.05
-LIVE_AT_MOST = 100
-"""More contacts than this are no person's work of the last minutes: they can wait."""
 SWEEP = "subscribers"
 
 
@@ -68,9 +67,7 @@ class Subscribers:
             cursor = stage(cursor).next or {"stage": ""}
             calls += 1
         told = {ghl_id: crc32(side) for ghl_id, side in self._differing.items()}
-        before = self._kit.activities.pointed(SWEEP)
-        new = [ghl_id for ghl_id, side in told.items() if before.get(ghl_id) != side]
-        lane = Lane.LIVE if len(new) <= LIVE_AT_MOST else Lane.BULK
+        new, lane = news(self._kit, SWEEP, told)
         self._kit.ledger.mark(lane, new)
         self._kit.activities.point(SWEEP, told)
         allowed = SHARE_OF_RATE * self._kit.connection.mailjet_rate.per_second

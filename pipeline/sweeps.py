@@ -204,12 +204,20 @@ class Sweeps:
         Where a contact's own list and the sweep disagree for good, looking again and
         again would change nothing.
         """
-        before = self._kit.activities.pointed(kind)
-        rows = differing.rows
-        ids = [ghl_id for ghl_id, told in rows.items() if before.get(ghl_id) != told]
-        lane = Lane.LIVE if len(ids) <= LIVE_AT_MOST else Lane.BULK
+        ids, lane = news(self._kit, kind, differing.rows)
         self._kit.ledger.point_at(ids, LETTERS[kind], lane)
-        self._kit.activities.point(kind, rows)
+        self._kit.activities.point(kind, differing.rows)
+
+
+def news(kit: Kit, sweep: str, told: Mapping[str, int]) -> tuple[list[str], Lane]:
+    """Contacts of whom the sweep before told something else, and their lane.
+
+    Args:
+        told: contact id to a checksum of what differs.
+    """
+    before = kit.activities.pointed(sweep)
+    ids = [ghl_id for ghl_id, one in told.items() if before.get(ghl_id) != one]
+    return ids, Lane.LIVE if len(ids) <= LIVE_AT_MOST else Lane.BULK
 
 
 def turns_since(last: int | None, today: int, days: int) -> frozenset[int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from pipeline.sync.actions import Adopt
 from pipeline.sync.contact import Contact, Subscriber
-from pipeline.sync.fields import CUSTOM, Row
+from pipeline.sync.fields import Row
 from pipeline.sync.mapping import FieldMap
 from pipeline.sync.ports import Policy
 from pipeline.sync.sides import Sides
@@ -107,7 +107,7 @@ def adoption(
         if wanted.get(row.column) == text:
             continue
         texts[row.column] = text
-        if row.ghl.startswith(CUSTOM):
+        if row.is_custom:
             known = field_map.custom[row.ghl]
             custom.append({"id": known.id, "field_value": value})
         else:

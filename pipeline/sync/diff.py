@@ -86,9 +86,8 @@ def _reopen(sides: Sides, field_map: FieldMap) -> list[Action]:
     """Undo in Mailjet what nothing stands for any more; the lists only by an opt-in."""
     actions: list[Action] = []
     state = _unsubscribed(sides)
-    joinable = field_map.layout.joinable
-    wanted = [i for i in state if f"{LIST}{i}" in joinable]
-    ours = [i for i in wanted if sides.wanted.get(f"{LIST}{i}") == "1"]
+    wanted = [c for c in field_map.layout.joinable if sides.wanted.get(c) == "1"]
+    ours = [i for i in state if f"{LIST}{i}" in wanted]
     gone = tuple(i for i in (sides.list_id, *ours) if state.get(i))
     if sides.reopens and gone:
         actions.append(Resubscribe(gone))
