@@ -9,6 +9,7 @@ from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from pipeline import rule_book
 from pipeline.config import Connection, Settings
 from pipeline.errors import ConfigError
 from pipeline.ghl.client import HEADERS as GHL_HEADERS
@@ -228,7 +229,7 @@ def _kit(
         lease_seconds=LEASE_SECONDS,
     )
     idle = Permit(Lane.BULK)
-    rules = tuple(Rule(**facts) for facts in connection.rules)
+    rules = rule_book.rules_of(connection)
     return Kit(
         connection=connection,
         settings=settings,

@@ -33,6 +33,14 @@ class ConfigError(PipelineError):
         super().__init__("\n".join(self.problems))
 
 
+class BadExpression(PipelineError):
+    """What an operator wrote as a condition or a value is none; in one line."""
+
+
+class CannotTell(PipelineError):
+    """An expression has no value here: a variable is missing, a number is no number."""
+
+
 class BudgetSpent(PipelineError):
     """No token in the time that the caller may wait; nothing was sent.
 

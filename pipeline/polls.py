@@ -19,6 +19,7 @@ from pipeline.preferences import stops_everything
 from pipeline.store.engagement import WAITING_SECONDS
 from pipeline.store.setup import SetupRecord
 from pipeline.sync.contact import Subscriber
+from pipeline.sync.deeds import KeepSummary
 from pipeline.sync.mail_event import EventKind, MailEvent
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Polls:
         read_each(self.parts)
 
     def _is_wanted(self, kind: EventKind) -> bool:
-        return any(kind in rule.on or rule.note for rule in self._rules)
+        return any(kind in rule.on or rule.deeds(KeepSummary) for rule in self._rules)
 
     def _read_events(
         self, name: str, listing: Callable[[int, int, int], EventPage]

@@ -9,6 +9,7 @@ from pipeline.sync.actions import Action
 from pipeline.sync.aggregates import NoteText
 from pipeline.sync.consent import Verdict
 from pipeline.sync.contact import Contact, ListAction, Subscriber
+from pipeline.sync.deeds import Deed, MakeTask
 from pipeline.sync.diff import plan
 from pipeline.sync.fields import CORE_ROWS, Row, laid_over
 from pipeline.sync.history import HISTORIC
@@ -95,10 +96,10 @@ def make_event(**fields: Any) -> MailEvent:
     return MailEvent(**{**defaults, **fields})
 
 
-def make_rule(**fields: Any) -> Rule:
+def make_rule(*deeds: Deed, **fields: Any) -> Rule:
     """A task for each click."""
-    defaults = {"name": "calls", "on": frozenset({EventKind.CLICK}), "task": "{url}"}
-    return Rule(**{**defaults, **fields})
+    defaults = {"name": "calls", "on": frozenset({EventKind.CLICK})}
+    return Rule(**{**defaults, "do": deeds or (MakeTask("{url}"),), **fields})
 
 
 def make_carrying(**fields: Any) -> Carrying:

@@ -44,6 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.answer",
         "pipeline.html_text",
         "pipeline.time_zone",
+        "pipeline.rule_book",
     ),
     ("pipeline.bootstrap",),
     (

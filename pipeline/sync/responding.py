@@ -15,11 +15,13 @@ from pipeline.sync.campaigns import Campaign, campaign_of
 from pipeline.sync.case import Case
 from pipeline.sync.comparing import has_older
 from pipeline.sync.contact import Contact
+from pipeline.sync.deeds import AddTag, KeepSummary, MakeTask
 from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.making import Refused, make_task, whole
 from pipeline.sync.once import make_once
-from pipeline.sync.rules import EVENT, Rule, digest
+from pipeline.sync.rules import EVENT, Rule
 from pipeline.sync.snapshot import Snapshot
+from pipeline.sync.triggers import Change, of_event
 from pipeline.sync.wishes import DAY_MS
 
 
@@ -97,20 +99,22 @@ class _Answer:
     def run(self) -> Response:
         refused = Refused()
         called = [
-            (rule, wanted)
+            (rule, [of_event(event) for event in wanted])
             for rule in self._case.policy.rules
             if (wanted := [event for event in self._events if rule.wants(event)])
         ]
-        for tag in dict.fromkeys(rule.tag for rule, _ in called if rule.tag):
+        tags = [deed.tag for rule, _ in called for deed in rule.deeds(AddTag)]
+        for tag in dict.fromkeys(tags):
             refused.unless(partial(self._tag, tag))
-        for rule, wanted in called:
-            if rule.task:
-                refused.unless(partial(self._task, rule, wanted))
+        for rule, changes in called:
+            for deed in rule.deeds(MakeTask):
+                refused.unless(partial(self._task, rule, deed, changes))
         noted = {
-            event.campaign_id
-            for rule, wanted in called
-            if rule.note
-            for event in wanted
+            change.event.campaign_id
+            for rule, changes in called
+            if rule.deeds(KeepSummary)
+            for change in changes
+            if change.event
         }
         told = self._case.memory.campaigns(self._address) if noted else {}
         for campaign_id in sorted(noted & told.keys()):
@@ -142,25 +146,25 @@ class _Answer:
             # It may be ours, of an attempt that was cut short.
             self._wake = (contact_id,)
 
-    def _task(self, rule: Rule, events: Sequence[MailEvent]) -> None:
-        """A task for the newest event, unless one is open or was made for it.
+    def _task(self, rule: Rule, deed: MakeTask, changes: Sequence[Change]) -> None:
+        """A task for the newest change, unless one is open or was made for it.
 
-        Older events are answered with it.
+        Older ones are answered with it.
         """
-        tasks = [task for task in self._tasks if rule.events_of(task)]
-        known = {one for task in tasks for one in rule.events_of(task)}
-        newest = max(events, key=lambda event: (event.at_ms, event.identity))
-        if digest(newest) in known or any(not task.completed for task in tasks):
+        tasks = [task for task in self._tasks if rule.changes_of(task)]
+        known = {one for task in tasks for one in rule.changes_of(task)}
+        newest = max(changes, key=lambda change: (change.at_ms, change.key))
+        if newest.digest in known or any(not task.completed for task in tasks):
             return
         carrying = self._case.policy.carrying
         owner = self._contact.values.get("assignedTo")
         make_task(
             self._case.ghl,
             self._case.contact_id,
-            title=rule.title(newest, carrying.zone),
-            due_ms=carrying.now_ms + rule.due_days * DAY_MS,
+            title=rule.title(deed.title, newest, carrying.zone),
+            due_ms=carrying.now_ms + deed.due_days * DAY_MS,
             body=rule.body(newest, carrying.zone),
-            assignee=owner or rule.assignee or carrying.task_assignee,
+            assignee=owner or deed.assignee or carrying.task_assignee,
         )
         self._made += Kind.TASKS
 

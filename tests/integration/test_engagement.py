@@ -17,6 +17,7 @@ from pipeline.store.engagement import (
     WAITING_SECONDS,
     EngagementStore,
 )
+from pipeline.sync.deeds import KeepSummary
 from pipeline.sync.mail_event import EventKind, MailEvent
 from pipeline.sync.rules import Rule
 from tests.builders import make_event, make_rule
@@ -24,7 +25,7 @@ from tests.builders import make_event, make_rule
 ADDRESS, OTHER = b"8 bytes.", b"\x00\xff:\n\x80*? "
 NOW_MS = round(time.time()) * 1000
 CALLS = make_rule(name="calls")
-NOTES = make_rule(name="notes", on=frozenset({EventKind.OPEN}), task="", note="summary")
+NOTES = make_rule(KeepSummary(), name="notes", on=frozenset({EventKind.OPEN}))
 KINDS = st.sampled_from([EventKind.SENT, EventKind.OPEN, EventKind.CLICK])
 EVENTS = st.builds(
     make_event,

@@ -8,6 +8,8 @@ import pytest
 from pipeline.config import from_env
 from pipeline.config_rules import SHIPPED
 from pipeline.errors import ConfigError
+from pipeline.rule_book import rule_of
+from pipeline.sync.deeds import AddTag, MakeTask
 from pipeline.sync.mail_event import EventKind
 from pipeline.sync.rules import Rule
 from tests.builders import ENVIRON, make_environ
@@ -26,7 +28,7 @@ def of_file(path: Path, rules: str) -> tuple[Rule, ...]:
     file = path / "connections.toml"
     file.write_text(FILE + rules, "utf-8")
     environ = {**ENVIRON, "SYNC_CONNECTIONS_FILE": str(file)}
-    return tuple(Rule(**facts) for facts in from_env(environ).connection("acme").rules)
+    return tuple(rule_of(facts) for facts in from_env(environ).connection("acme").rules)
 
 
 def problems(path: Path, *rules: Any) -> list[str]:
@@ -55,7 +57,7 @@ def test_shipped_rules_are_switched_on_by_name() -> None:
 
     rules = from_env(make_environ(SYNC_RULES=typed)).connection("default").rules
 
-    assert [Rule(**facts).name for facts in rules] == list(SHIPPED)
+    assert [rule_of(facts).name for facts in rules] == list(SHIPPED)
 
 
 def test_a_list_holds_names_and_tables(tmp_path: Path) -> None:
@@ -66,9 +68,9 @@ def test_a_list_holds_names_and_tables(tmp_path: Path) -> None:
     opened, wants_demo, fan = of_file(tmp_path, written)
 
     assert (opened.name, opened.on) == ("tag-openers", {EventKind.OPEN})
-    assert (wants_demo.task, wants_demo.url_contains) == ("Call", "/demo")
-    assert (wants_demo.due_days, wants_demo.assignee) == (2, "u1")
-    assert (fan.tag, fan.on) == ("fan", {EventKind.OPEN, EventKind.CLICK})
+    assert wants_demo.do == (MakeTask("Call", due_days=2, assignee="u1"),)
+    assert wants_demo.url_contains == "/demo"
+    assert (fan.do, fan.on) == ((AddTag("fan"),), {EventKind.OPEN, EventKind.CLICK})
 
 
 def test_tables_can_stand_by_themselves(tmp_path: Path) -> None:

@@ -20,12 +20,14 @@ from pipeline.errors import (
 from pipeline.sync.activity import HistoryEntry, Listing, Note, Task
 from pipeline.sync.campaigns import Campaign, Mark, campaigns, marks
 from pipeline.sync.case import Case
+from pipeline.sync.deeds import AddTag, KeepSummary, MakeTask
 from pipeline.sync.mail_event import EventKind, MailEvent
 from pipeline.sync.once import SETTLING_SECONDS
 from pipeline.sync.ports import Evidence
 from pipeline.sync.responding import Response, respond, work_in_ghl
-from pipeline.sync.rules import EVENT, Rule, digest, wants
+from pipeline.sync.rules import EVENT, Rule, wants
 from pipeline.sync.snapshot import Snapshot
+from pipeline.sync.triggers import of_event
 from pipeline.sync.wishes import DAY_MS
 from tests.builders import (
     make_carrying,
@@ -40,14 +42,13 @@ from tests.tiny_vendors import NOW_MS, TinyGhl, TinyMailjet
 ADDRESS = b"8 bytes."
 ANN = make_contact(values={"assignedTo": "user1"}, tags=("lead",))
 SYNCED = make_snapshot(address=ADDRESS, added_ms=5)
-TAGS = make_rule(name="tags", on=frozenset({EventKind.OPEN}), task="", tag="opened")
-CALLS = make_rule(name="calls", task="Call: clicked {url}")
-PRICES = make_rule(name="prices", url_contains="PRIC", task="Prices!", assignee="user9")
+TAGS = make_rule(AddTag("opened"), name="tags", on=frozenset({EventKind.OPEN}))
+CALLS = make_rule(MakeTask("Call: clicked {url}"), name="calls")
+PRICES = make_rule(
+    MakeTask("Prices!", assignee="user9"), name="prices", url_contains="PRIC"
+)
 NOTES = make_rule(
-    name="notes",
-    on=frozenset({EventKind.OPEN, EventKind.CLICK}),
-    task="",
-    note="summary",
+    KeepSummary(), name="notes", on=frozenset({EventKind.OPEN, EventKind.CLICK})
 )
 RULES = (TAGS, CALLS, PRICES, NOTES)
 OPENED = make_event(kind=EventKind.OPEN, url="")
@@ -164,7 +165,7 @@ def test_each_rule_does_what_it_is_for() -> None:
     assert calls.title == "Call: clicked https://example.com/pricing"
     assert calls.body == (
         "Mailjet: click, https://example.com/pricing, Spring, 2026-11-23 16:00\n\n"
-        f"[mj:calls:{digest(click)}]"
+        f"[mj:calls:{of_event(click).digest}]"
     )
     assert (calls.due_ms, calls.assigned_to) == (NOW_MS + DAY_MS, "user1")
     assert (prices.title, prices.assigned_to) == ("Prices!", "user1")

@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config_rules import KINDS, SHIPPED, RulesField
+from pipeline.rule_book import rule_of
 from pipeline.sync.activity import Task
 from pipeline.sync.aggregates import TITLE_LENGTH
 from pipeline.sync.campaigns import Mark, campaign_of, campaigns, marks
+from pipeline.sync.deeds import KeepSummary
 from pipeline.sync.mail_event import EventKind, MailEvent
-from pipeline.sync.rules import Rule, counts, digest, wanted, wants
+from pipeline.sync.rules import Rule, counts, wanted, wants
+from pipeline.sync.triggers import of_event
 from pipeline.sync.wishes import references
 from tests.builders import make_event, make_rule
 from tests.tiny_vendors import NOW_MS
@@ -33,7 +36,7 @@ EVENTS = st.builds(
 
 def shipped(name: str) -> Rule:
     (facts,) = RulesField().deserialize([name])
-    return Rule(**facts)
+    return rule_of(facts)
 
 
 def folded(events: list[MailEvent]) -> Mapping[Mark, int]:
@@ -94,7 +97,7 @@ def test_what_only_a_note_tells_of_is_kept_and_calls_for_nothing() -> None:
 def test_a_campaign_is_named_by_pattern_or_number(
     pattern: str, is_wanted: bool
 ) -> None:
-    rule = make_rule(campaign=pattern, note="summary", task="")
+    rule = make_rule(KeepSummary(), campaign=pattern)
     event = make_event(campaign="Spring Sale", campaign_id=71)
 
     assert rule.wants(event) is is_wanted
@@ -102,25 +105,25 @@ def test_a_campaign_is_named_by_pattern_or_number(
 
 
 def test_a_title_is_filled_in_and_fits() -> None:
-    rule = make_rule(task="{when}: {campaign}, {url}")
+    rule, text = make_rule(), "{when}: {campaign}, {url}"
     event = make_event(at_ms=NOW_MS, campaign="{x}", url="https://x/{y}\n" + "z" * 400)
 
-    title = rule.title(event, LISBON)
+    title = rule.title(text, of_event(event), LISBON)
 
     assert title.startswith("2026-11-23 16:00: {x}, https://x/{y} zzz")
     assert len(title) <= TITLE_LENGTH
-    assert rule.title(event, TOKYO).startswith("2026-11-24 01:00")
-    assert make_rule(task="{url}").title(make_event(url=""), LISBON) == "calls"
+    assert rule.title(text, of_event(event), TOKYO).startswith("2026-11-24 01:00")
+    assert rule.title("{url}", of_event(make_event(url="")), LISBON) == "calls"
 
 
 @given(event=EVENTS, wrapped=st.sampled_from(["{}", "<p>{}</p>", "a\n{}\nb"]))
 def test_a_task_is_known_by_rule_and_event(event: MailEvent, wrapped: str) -> None:
-    body = wrapped.format(make_rule().body(event, LISBON))
+    body = wrapped.format(make_rule().body(of_event(event), LISBON))
     entities = body.replace("[", "&#91;")
     for written in (body, entities):
         task = Task("t", "", written, "", None, False, "c")
-        assert make_rule().events_of(task) == {digest(event)}
-        assert make_rule(name="other").events_of(task) == set()
+        assert make_rule().changes_of(task) == {of_event(event).digest}
+        assert make_rule(name="other").changes_of(task) == set()
         assert references([written]) == set()
 
 
