@@ -27,6 +27,7 @@ PLAIN_SETTINGS = {
     "search_rows_carry_dnd": True,
     "values_rewritten": None,
     "historic_namespace": True,
+    "message_lag_seconds": 0.0,
     "timezone": "Europe/Lisbon",
 }
 

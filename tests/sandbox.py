@@ -14,6 +14,7 @@ import requests
 
 from tests.sandbox_activities import ActivityControl
 from tests.sandbox_events import EventControl
+from tests.sandbox_sending import SendingControl
 
 Row = dict[str, Any]
 
@@ -21,7 +22,7 @@ STOP_SECONDS = 10.0
 CALL_SECONDS = 30.0
 
 
-class Sandbox(ActivityControl, EventControl):
+class Sandbox(ActivityControl, EventControl, SendingControl):
     """A local GHL and a local Mailjet on free ports, started here and ended by `stop`.
 
     Limits are off unless `options` set them.
@@ -41,6 +42,7 @@ class Sandbox(ActivityControl, EventControl):
                 *(sys.executable, "-m", "pipeline.sandbox"),
                 *("--ghl-port", "0", "--mailjet-port", "0"),
                 *("--ghl-rate", "off", "--mailjet-rate", "off"),
+                *("--mailjet-send-rate", "off"),
                 *("--env-file", str(env_file)),
                 *("--connections-file", str(self.connections_file)),
                 *options,

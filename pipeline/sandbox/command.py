@@ -80,6 +80,12 @@ def read_counts(
     help="Calls per seconds, or off.",
 )
 @click.option(
+    "--mailjet-send-rate",
+    default=Settings.mailjet_send_rate,
+    show_default=True,
+    help="That of its Send API alone.",
+)
+@click.option(
     "--window",
     default=Settings.window,
     show_default=True,

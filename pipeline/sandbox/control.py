@@ -8,7 +8,7 @@ is the first.
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pipeline.sandbox import activity_control, event_control
+from pipeline.sandbox import activity_control, event_control, sending_control
 from pipeline.sandbox.ghl.contacts import blank
 from pipeline.sandbox.mailjet.properties import typed_values
 from pipeline.sandbox.wire import Answer, Call, Refusal, Routes, Row, json_object
@@ -54,7 +54,9 @@ SUBSCRIBER_KEYS = frozenset(
     {"id", "email", "name", "properties", "excluded", "complained", "lists"}
 )
 
-routes = Routes[World]().joined((activity_control.routes, event_control.routes))
+routes = Routes[World]().joined(
+    (activity_control.routes, event_control.routes, sending_control.routes)
+)
 
 
 def answer(worlds: Sequence[World], call: Call) -> Answer:
@@ -211,18 +213,14 @@ def delete_subscriber(world: World, call: Call) -> Answer:
 
 def _subscriber(world: World, contact_id: int) -> Row:
     account = world.account
-    row = account.contacts[contact_id]
-    recipients = [account.recipients[i] for i in account.on_lists(contact_id)]
+    row, consent = account.contacts[contact_id], account.consent(contact_id)
     return {
         "id": contact_id,
         "email": row["Email"],
         "name": row["Name"],
         "properties": account.values[contact_id],
-        "excluded": row["IsExcludedFromCampaigns"],
-        "lists": {
-            str(each["ListID"]): {"unsubscribed": each["IsUnsubscribed"]}
-            for each in recipients
-        },
+        "excluded": consent["excluded"],
+        "lists": consent["lists"],
     }
 
 

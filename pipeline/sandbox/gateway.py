@@ -34,9 +34,10 @@ class Front(Protocol):
     """A vendor's manner at the door; its endpoints know nothing of it."""
 
     name: str
-    allowance: Allowance
     failures: dict[str, tuple[int, str]]
     """Fault kind to the status and words that this vendor has for it."""
+
+    def allowance_of(self, call: Call) -> Allowance: ...
 
     def stop_at_edge(self, call: Call) -> Answer | None: ...
 
@@ -86,7 +87,7 @@ class Gateway(Generic[State]):
         call.route = route.template if route else call.route
         entry = self._log.arrive(arrival, front.name, call.method, call.route)
         if (answer := front.stop_at_edge(call)) is None:
-            wait = front.allowance.arrive(arrival)
+            wait = front.allowance_of(call).arrive(arrival)
             # `request.read` would stop at 1 MiB, and a note may be larger.
             call.body = await request.content.read()
             front.identify(call)

@@ -12,6 +12,7 @@ class Settings:
 
     Args:
         ghl_rate, mailjet_rate: such as `100/10`, calls per seconds, or `off`.
+        mailjet_send_rate: that of the Send API, which Mailjet counts by itself.
         ghl_daily: GHL calls per UTC day.
         window: `sliding` or `fixed`.
         retry_after: whether a 429 says how long to wait (neither vendor documents it).
@@ -21,6 +22,7 @@ class Settings:
         search_rows_carry_dnd: whether GHL's search rows hold `dndSettings`.
         timezone: what GHL says the location's is; its appointments stay in Lisbon's.
         deleted_tasks_listed: whether GHL's task search still shows deleted tasks.
+        message_lag_seconds: how long Mailjet's listing of messages lacks a new one.
         historic_namespace: whether the Mailjet account offers historic properties.
         values_rewritten: Mailjet cuts text values to this many characters; None keeps.
         event_from_ts_lifts_the_day: whether Mailjet's event feeds show more than the
@@ -36,6 +38,7 @@ class Settings:
     ghl_rate: str = "100/10"
     ghl_daily: int = 200_000
     mailjet_rate: str = "100/10"
+    mailjet_send_rate: str = "500/10"
     window: str = "sliding"
     retry_after: bool = False
     latency_ms: float = 0.0
@@ -44,6 +47,7 @@ class Settings:
     search_rows_carry_dnd: bool = True
     timezone: str = "Europe/Lisbon"
     deleted_tasks_listed: bool = False
+    message_lag_seconds: float = 0.0
     historic_namespace: bool = True
     values_rewritten: int | None = None
     event_from_ts_lifts_the_day: bool = False
@@ -57,6 +61,7 @@ class Settings:
     def __post_init__(self) -> None:
         parse_rate(self.ghl_rate)
         parse_rate(self.mailjet_rate)
+        parse_rate(self.mailjet_send_rate)
         if self.window not in {"sliding", "fixed"}:
             raise ValueError(f"window is sliding or fixed, not {self.window}")
 

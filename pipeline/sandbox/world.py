@@ -27,11 +27,14 @@ from pipeline.sandbox.mailjet import (
     feeds,
     history,
     lists,
+    messages,
     properties,
     recipients,
+    sending,
 )
 from pipeline.sandbox.mailjet import contacts as people
 from pipeline.sandbox.mailjet.account import Account
+from pipeline.sandbox.mailjet.callbacks import Callbacks
 from pipeline.sandbox.mailjet.courier import Courier
 from pipeline.sandbox.mailjet.front import MailjetFront
 from pipeline.sandbox.outbox import Outbox
@@ -76,9 +79,11 @@ class World:
         seed += number - 1
         watch = self.webhooks.changed
         self.location = Location(location_id, settings, self.faults, seed, watch)
-        self.account = Account(settings, self.faults)
-        self.courier = Courier(self.account.callbacks, settings, self.outbox)
+        callbacks = Callbacks()
+        self.courier = Courier(callbacks, settings, self.outbox)
+        self.account = Account(settings, self.faults, callbacks, self.courier.send)
         self._allowances = {"ghl": Allowance(None), "mailjet": Allowance(None)}
+        self._sending = Allowance(None)
         self.apply_limits()
         furnish(self.location, contacts, seed)
         keep_busy(self.location, plenty, seed)
@@ -92,6 +97,8 @@ class World:
         self._allowances["ghl"].change(rate, sliding=sliding, daily=daily)
         rate = parse_rate(settings.mailjet_rate)
         self._allowances["mailjet"].change(rate, sliding=sliding, daily=None)
+        rate = parse_rate(settings.mailjet_send_rate)
+        self._sending.change(rate, sliding=sliding, daily=None)
 
     def windows(self) -> dict[str, float]:
         """Each vendor's window in seconds."""
@@ -135,10 +142,15 @@ class World:
             callback_urls.routes,
             feeds.routes,
             counters.routes,
+            sending.routes,
+            messages.routes,
         )
         return Gateway(
             MailjetFront(
-                self._allowances["mailjet"], self.account, self.credentials.basic
+                self._allowances["mailjet"],
+                self._sending,
+                self.account,
+                self.credentials.basic,
             ),
             Routes[Account](fold_case=True).joined(tables),
             self.account,

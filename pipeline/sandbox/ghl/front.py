@@ -26,8 +26,11 @@ class GhlFront:
     error = staticmethod(error)
 
     def __init__(self, allowance: Allowance, bearer: str) -> None:
-        self.allowance = allowance
+        self._allowance = allowance
         self._bearer = bearer
+
+    def allowance_of(self, call: Call) -> Allowance:
+        return self._allowance
 
     def stop_at_edge(self, call: Call) -> Answer | None:
         """GHL's proxy turns Python's default agent away before the API sees it."""
@@ -63,12 +66,12 @@ class GhlFront:
         respell(call, answer)
         if isinstance(answer.body, dict):
             answer.body["traceId"] = str(uuid4())
-        rate = self.allowance.rate
+        rate = self._allowance.rate
         if rate is not None:
             answer.headers |= {
                 "X-RateLimit-Max": str(rate.calls),
-                "X-RateLimit-Remaining": str(self.allowance.remaining),
+                "X-RateLimit-Remaining": str(self._allowance.remaining),
                 "X-RateLimit-Interval-Milliseconds": str(round(rate.seconds * 1000)),
-                "X-RateLimit-Limit-Daily": str(self.allowance.daily),
-                "X-RateLimit-Daily-Remaining": str(self.allowance.remaining_today),
+                "X-RateLimit-Limit-Daily": str(self._allowance.daily),
+                "X-RateLimit-Daily-Remaining": str(self._allowance.remaining_today),
             }

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import count
 
@@ -10,6 +10,7 @@ from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.mailjet.callbacks import Callbacks
 from pipeline.sandbox.mailjet.entries import Entries
 from pipeline.sandbox.mailjet.mailings import Mailings
+from pipeline.sandbox.mailjet.outgoing import Outgoing
 from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.wire import Row
 
@@ -37,11 +38,20 @@ class Account:
         values: contact id to property name to value.
         properties: rows of `contactmetadata` by name.
         recipients: rows of `listrecipient` by id: who is on which list.
+        tell: brings an event to who listens.
     """
 
-    def __init__(self, settings: Settings, faults: Faults) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        faults: Faults,
+        callbacks: Callbacks,
+        tell: Callable[[Row], None],
+    ) -> None:
         self.settings = settings
         self.faults = faults
+        self.callbacks = callbacks
+        self.tell = tell
         self.contacts: dict[int, Row] = {}
         self.values: dict[int, Row] = {}
         self.properties: dict[str, Row] = {}
@@ -49,7 +59,7 @@ class Account:
         self.recipients: dict[int, Row] = {}
         self.history = Entries()
         self.mailings = Mailings()
-        self.callbacks = Callbacks()
+        self.outgoing = Outgoing(now_rfc3339())
         self._ids_by_email: dict[str, int] = {}
         self._made_at: dict[int, float] = {}
         self._forgotten_at: dict[int, float] = {}
@@ -199,6 +209,20 @@ class Account:
     def on_lists(self, contact_id: int) -> Iterator[int]:
         """The `listrecipient` ids of a contact."""
         return iter(self._by_contact.get(contact_id, {}).values())
+
+    def consent(self, contact_id: int) -> Row:
+        """What a contact allows now: `excluded`, `complained`, and of each list by id
+        whether it has `unsubscribed`."""
+        row = self.contacts[contact_id]
+        rows = [self.recipients[i] for i in self.on_lists(contact_id)]
+        return {
+            "excluded": row["IsExcludedFromCampaigns"],
+            "complained": row["IsSpamComplaining"],
+            "lists": {
+                str(each["ListID"]): {"unsubscribed": each["IsUnsubscribed"]}
+                for each in rows
+            },
+        }
 
     def add_recipient(self, contact_id: int, list_id: int, unsubscribed: bool) -> Row:
         row: Row = {

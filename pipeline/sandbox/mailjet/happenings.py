@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 
 from pipeline.sandbox.mailjet.account import Account
-from pipeline.sandbox.mailjet.mailings import AGENT, COUNTS, STATES, Mailings, Message
+from pipeline.sandbox.mailjet.mailings import AGENT, COUNTS, STATES, Mailings
+from pipeline.sandbox.mailjet.mails import Message
 from pipeline.sandbox.mailjet.times import read_time
 from pipeline.sandbox.wire import Row
 
@@ -86,6 +87,8 @@ def happen(account: Account, happening: Happening) -> Row:
     details = _details(happening)
     mailings.count(happening.event, contact_id, hard=happening.hard_bounce)
     mailings.record(happening.event, message, at, {"url": happening.url, **details})
+    error = details.get("error", "")
+    message.befall(happening.event, error, hard=happening.hard_bounce)
     _change(account, contact_id, happening, read_time(at))
     return {
         "event": happening.event,
@@ -110,7 +113,12 @@ def _sent(
     campaign = mailings.campaign(
         happening.campaign_id, happening.customcampaign, happening.campaign_started, at
     )
-    return mailings.send(happening.message_id, contact_id, campaign)
+    return mailings.mails.add(
+        contact_id,
+        campaign,
+        message_id=happening.message_id,
+        arrived=campaign.started,
+    )
 
 
 def _change(account: Account, contact_id: int, happening: Happening, at: str) -> None:
@@ -136,8 +144,8 @@ def _common(account: Account, message: Message) -> Row:
         "mj_campaign_id": message.campaign.id,
         "mj_contact_id": message.contact_id,
         "customcampaign": message.campaign.custom,
-        "CustomID": "",
-        "Payload": "",
+        "CustomID": message.said.get("CustomID", ""),
+        "Payload": message.said.get("EventPayload", ""),
     }
 
 

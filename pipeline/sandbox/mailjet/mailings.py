@@ -4,12 +4,12 @@ Source: the row fields of Mailjet's OpenAPI file (mailjet-mcp-server), whose ref
 such as `Contact` the API shows as ids (`ContactID`), read 2026-11.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from uuid import uuid4
 
+from pipeline.sandbox.mailjet.mails import Campaign, Mails, Message
 from pipeline.sandbox.mailjet.times import read_time
 from pipeline.sandbox.wire import Row
 
@@ -36,29 +36,6 @@ AGENT = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0"
 SECONDS_FROM_SEND_TO_EVENT = 3600
 
 
-@dataclass(slots=True)
-class Campaign:
-    """`started`: its SendStartAt, Unix seconds; `custom`: the sender's name of it."""
-
-    id: int
-    custom: str
-    started: int
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One recipient's copy of a mail.
-
-    Args:
-        guid: the id that Mailjet's events carry beside the number.
-    """
-
-    id: int
-    guid: str
-    contact_id: int
-    campaign: Campaign
-
-
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A row of a feed; `at` is when it happened, as Mailjet shows a time."""
@@ -77,11 +54,10 @@ class Mailings:
     def __init__(self) -> None:
         self.feeds: dict[str, list[Recorded]] = {"open": [], "click": [], "bounce": []}
         self._counts: dict[int, Counter[str]] = {}
+        self.mails = Mails()
         self._campaigns: dict[int, Campaign] = {}
-        self._messages: dict[int, Message] = {}
+        self._named: dict[str, Campaign] = {}
         self._campaign_ids = count(7_001)
-        # As live: beyond what JavaScript's numbers hold exactly.
-        self._message_ids = count(19_421_777_835_146_491)
         self._event_ids = count(6_000_001)
 
     def counts(self, contact_id: int) -> Row:
@@ -101,27 +77,23 @@ class Mailings:
             started: None is an hour before the first of its events.
             before: when an event of it happened.
         """
-        campaign = self._known(campaign_id, custom)
+        campaign = (
+            self._campaigns.get(campaign_id) if campaign_id else self._named.get(custom)
+        )
         if campaign is None:
-            new_id = campaign_id or next(self._campaign_ids)
-            campaign = Campaign(new_id, custom, before)
-            self._campaigns[new_id] = campaign
+            campaign = self._start(campaign_id, custom, before)
         latest = min(campaign.started, before - SECONDS_FROM_SEND_TO_EVENT)
         campaign.started = latest if started is None else started
         return campaign
 
+    def campaign_now(self, custom: str) -> Campaign:
+        """Find a campaign by the sender's name of it, or start one now."""
+        known = self._named.get(custom)
+        return known or self._start(None, custom, int(time.time()))
+
     def message(self, message_id: int | None) -> Message | None:
         """Find a message."""
-        return self._messages.get(message_id or 0)
-
-    def send(
-        self, message_id: int | None, contact_id: int, campaign: Campaign
-    ) -> Message:
-        """A new message; its id is the given one, if there is any."""
-        new_id = message_id or next(self._message_ids)
-        message = Message(new_id, str(uuid4()), contact_id, campaign)
-        self._messages[new_id] = message
-        return message
+        return self.mails.by_id.get(message_id or 0)
 
     def count(self, kind: str, contact_id: int, *, hard: bool) -> None:
         """Count an event."""
@@ -146,13 +118,12 @@ class Mailings:
         }[kind](message, at, details)
         self.feeds[kind].append(Recorded(read_time(at), message, row))
 
-    def _known(self, campaign_id: int | None, custom: str) -> Campaign | None:
-        if campaign_id:
-            return self._campaigns.get(campaign_id)
-        same: Iterator[Campaign] = (
-            each for each in self._campaigns.values() if each.custom == custom
-        )
-        return next(same, None)
+    def _start(self, campaign_id: int | None, custom: str, started: int) -> Campaign:
+        new_id = campaign_id or next(self._campaign_ids)
+        campaign = Campaign(new_id, custom, started)
+        self._campaigns[new_id] = campaign
+        self._named.setdefault(custom, campaign)
+        return campaign
 
     def _opened(self, message: Message, at: int, details: Row) -> Row:
         return {

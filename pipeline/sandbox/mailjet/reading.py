@@ -59,10 +59,15 @@ def truth(value: Any, field: str) -> bool:
 
 def address(email: Any, method: str) -> str:
     """Check that it looks like an address."""
-    name, at, domain = str(email).partition("@")
-    if not (name and at and domain) or "@" in domain or " " in str(email):
+    if not is_address(str(email)):
         raise invalid_email(method, str(email))
     return str(email)
+
+
+def is_address(email: str) -> bool:
+    """Whether it looks like an address."""
+    name, at, domain = email.partition("@")
+    return bool(name and at and domain) and "@" not in domain and " " not in email
 
 
 def contact_in_path(account: Account, call: Call) -> int:
