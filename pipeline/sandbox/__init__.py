@@ -10,7 +10,7 @@ The way of a call: `gateway` counts it (`limits`, `calls`), lets a fault have it
 per resource; a new endpoint is one decorated function there. `control` is the back
 door under `/_sandbox/`, `seed/` invents the people, `command` starts it all.
 
-The way of an event: a change of GHL's rows reaches `ghl.webhooks`, a mail's fate comes
-in by `event_control` and reaches `mailjet.courier`; both post by way of the `outbox`,
-to this machine only.
+The way of an event: a change of GHL's rows reaches `ghl.webhooks`; a mail that is sent,
+and its fate that comes in by `event_control`, reach `mailjet.courier`; both post by way
+of the `outbox`, to this machine only. No mail leaves it: `mailjet.mails` keeps them.
 """

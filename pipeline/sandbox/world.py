@@ -23,6 +23,8 @@ from pipeline.sandbox.ghl.webhooks import Webhooks
 from pipeline.sandbox.limits import Allowance, parse_rate
 from pipeline.sandbox.mailjet import (
     callback_urls,
+    campaign_drafts,
+    campaign_sending,
     counters,
     feeds,
     history,
@@ -30,7 +32,9 @@ from pipeline.sandbox.mailjet import (
     messages,
     properties,
     recipients,
+    segments,
     sending,
+    templates,
 )
 from pipeline.sandbox.mailjet import contacts as people
 from pipeline.sandbox.mailjet.account import Account
@@ -144,6 +148,10 @@ class World:
             counters.routes,
             sending.routes,
             messages.routes,
+            campaign_drafts.routes,
+            campaign_sending.routes,
+            segments.routes,
+            templates.routes,
         )
         return Gateway(
             MailjetFront(

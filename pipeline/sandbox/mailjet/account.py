@@ -8,6 +8,7 @@ from itertools import count
 
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.mailjet.callbacks import Callbacks
+from pipeline.sandbox.mailjet.drafts import Drafts
 from pipeline.sandbox.mailjet.entries import Entries
 from pipeline.sandbox.mailjet.mailings import Mailings
 from pipeline.sandbox.mailjet.outgoing import Outgoing
@@ -60,6 +61,7 @@ class Account:
         self.history = Entries()
         self.mailings = Mailings()
         self.outgoing = Outgoing(now_rfc3339())
+        self.drafts = Drafts()
         self._ids_by_email: dict[str, int] = {}
         self._made_at: dict[int, float] = {}
         self._forgotten_at: dict[int, float] = {}

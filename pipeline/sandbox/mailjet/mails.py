@@ -36,7 +36,7 @@ class Message:
     Args:
         guid: the id that Mailjet's events carry beside the number.
         arrived: Unix seconds.
-        said: the message as the Send API took it; empty for mails that it did not send.
+        said: the mail in the words of the Send API; empty where nobody said anything.
         consent: the contact's when it was sent: `excluded`, `complained` and `lists`.
         status: Mailjet's word for the newest that happened to it.
         error: why it did not arrive, in Mailjet's words.

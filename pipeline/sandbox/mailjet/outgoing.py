@@ -23,9 +23,7 @@ class Outgoing:
             self.put_template(template_id, f"Template {template_id}")
         self.put_sender(f"*@{DOMAIN}")
 
-    def put_template(
-        self, template_id: int, name: str, owner_type: str = "apikey"
-    ) -> Row:
+    def put_template(self, template_id: int, name: str) -> Row:
         """Add or rename a template."""
         row: Row = {
             "Author": "",
@@ -41,7 +39,7 @@ class Outgoing:
             "Locale": "en_US",
             "Name": name,
             "OwnerId": 900_001,
-            "OwnerType": owner_type,
+            "OwnerType": "user",
             "Presets": "",
             "Previews": "",
             "Purposes": ["transactional"],

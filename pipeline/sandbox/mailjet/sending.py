@@ -25,6 +25,7 @@ from pipeline.sandbox.mailjet.mail_rules import (
     too_many,
     unknown,
 )
+from pipeline.sandbox.mailjet.mails import Campaign, Message
 from pipeline.sandbox.wire import Answer, Call, Refusal, Routes, Row
 
 routes: Routes[Account] = Routes()
@@ -114,22 +115,29 @@ def _sent(account: Account, said: Row, email: str) -> Row:
     contact_id = account.contact_id(email)
     if contact_id is None:
         contact_id = account.add_contact(email)
-    mailings = account.mailings
-    campaign = mailings.campaign_now(said.get("CustomCampaign", ""))
-    is_again = said.get("DeduplicateCampaign") and mailings.mails.has_reached(
-        contact_id, campaign
-    )
-    message = mailings.mails.add(
-        contact_id, campaign, said=said, consent=account.consent(contact_id)
-    )
+    campaign = account.mailings.campaign_now(said.get("CustomCampaign", ""))
+    message = post(account, contact_id, campaign, said)
+    return _receipt(email, message.guid, message.id)
+
+
+def post(account: Account, contact_id: int, campaign: Campaign, said: Row) -> Message:
+    """Send a mail, and tell of it, or of its being blocked.
+
+    Args:
+        said: the mail as the Send API takes it.
+    """
+    mails, consent = account.mailings.mails, account.consent(contact_id)
+    is_first_only = said.get("DeduplicateCampaign", False)
+    is_blocked = is_first_only and mails.has_reached(contact_id, campaign)
+    message = mails.add(contact_id, campaign, said=said, consent=consent)
     happening = Happening(
-        event="blocked" if is_again else "sent",
-        error=DUPLICATE if is_again else "",
+        event="blocked" if is_blocked else "sent",
+        error=DUPLICATE if is_blocked else "",
         contact=contact_id,
         message_id=message.id,
     )
     account.tell(happen(account, happening))
-    return _receipt(email, message.guid, message.id)
+    return message
 
 
 def _receipt(email: str, guid: str, message_id: int) -> Row:
