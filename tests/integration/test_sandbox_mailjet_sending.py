@@ -214,9 +214,9 @@ def test_an_error_of_the_call_has_its_own_shape(
     sandbox: Sandbox, mailjet: MailjetCaller
 ) -> None:
     """Mailjet 2."""
-    crowd = mail(To=[{"Email": fresh_email()} for _ in range(26)])
+    crowd = mail(To=[{"Email": fresh_email()} for _ in range(50)])
     malformed = mailjet.call("POST", "/v3.1/send", data="{")
-    crowded = send(mailjet, crowd, crowd)
+    crowded = send(mailjet, crowd, mail())
     unknown_key = mailjet.call("POST", "/v3.1/send", {}, auth=("a", "b"))
     sandbox.add_fault("429", route="/v3.1/send", times=1)
     limited = send(mailjet, mail())
@@ -291,6 +291,20 @@ def test_a_campaign_may_block_a_second_mail_to_the_same_contact(
         assert word in posted
     (row,) = mailjet.rows("message", CustomID="late", Contact=found[0]["contact"])
     assert (row["Status"], row["StateID"]) == ("blocked", 15)
+
+
+def test_a_mail_that_was_blocked_is_no_first_one(
+    sandbox: Sandbox, mailjet: MailjetCaller
+) -> None:
+    """Mailjet 5.1."""
+    email = fresh_email()
+    mine = mail(To=to(email), CustomCampaign=uuid4().hex, DeduplicateCampaign=True)
+    send(mailjet, mine)
+    (first,) = sent_to(sandbox, email)
+    sandbox.mail_event("blocked", email, message_id=first["id"])
+    send(mailjet, mine)
+
+    assert [each["status"] for each in sent_to(sandbox, email)] == ["blocked", "sent"]
 
 
 def test_who_said_no_is_mailed_all_the_same_and_it_is_remembered(
