@@ -9,7 +9,7 @@ from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from pipeline import rule_book
+from pipeline import mapping_book, rule_book
 from pipeline.config import Connection, Settings
 from pipeline.errors import ConfigError
 from pipeline.ghl.client import HEADERS as GHL_HEADERS
@@ -31,6 +31,7 @@ from pipeline.store.ledger import LEASE_SECONDS, Ledger
 from pipeline.store.mass import Emptying
 from pipeline.store.memory import LeasedMemory
 from pipeline.store.optouts import OptOuts
+from pipeline.store.orders import Orders
 from pipeline.store.presence import Presence
 from pipeline.store.processes import Processes
 from pipeline.store.records import Opened
@@ -38,7 +39,6 @@ from pipeline.store.seen import SubscriberPages
 from pipeline.store.setup import SetupRecord, SetupStore
 from pipeline.store.state import bucket_key
 from pipeline.sync.aggregates import NoteText
-from pipeline.sync.fields import CORE_ROWS, Direction, Owner, Row, laid_over
 from pipeline.sync.mapping import FieldMap, Layout
 from pipeline.sync.ports import Carrying, Deletions, Policy
 from pipeline.sync.rules import Rule
@@ -65,6 +65,7 @@ class Kit:
     activities: ActivityStore
     feed: FeedStore
     engagement: EngagementStore
+    orders: Orders
     rules: tuple[Rule, ...]
     layout: Layout
     ghl_bucket: Bucket
@@ -245,8 +246,9 @@ def _kit(
         activities=ActivityStore(redis, connection.name),
         feed=FeedStore(redis, connection.name),
         engagement=EngagementStore(redis, connection.name, rules),
+        orders=Orders(redis, connection.name),
         rules=rules,
-        layout=_layout(connection),
+        layout=mapping_book.layout_of(connection),
         ghl_bucket=ghl_bucket,
         mailjet_bucket=mailjet_bucket,
         ghl_session=ApiSession(
@@ -271,19 +273,3 @@ def _kit(
             http=http,
         ),
     )
-
-
-def _layout(connection: Connection) -> Layout:
-    """The rows of the connection's mapping."""
-    rows = (
-        Row(
-            **{
-                **facts,
-                "direction": Direction(facts["direction"]),
-                "owner": Owner(facts["owner"]),
-            }
-        )
-        for facts in connection.rows
-    )
-    core = CORE_ROWS if connection.core_fields else ()
-    return Layout(laid_over(core, tuple(rows)), note_excerpt=connection.note_excerpt)

@@ -47,6 +47,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.answer",
         "pipeline.html_text",
         "pipeline.time_zone",
+        "pipeline.mapping_book",
         "pipeline.rule_book",
     ),
     ("pipeline.bootstrap",),

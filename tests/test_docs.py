@@ -270,7 +270,8 @@ def test_every_key_in_redis_is_in_the_table_and_every_row_of_it_is_used() -> Non
         for tree in store_sources().values()
         for maker, name in key_names(tree)
     }
-    ledger = text("pipeline/store/ledger.lua")
+    scripts = sorted((ROOT / "pipeline/store").glob("ledger*.lua"))
+    ledger = "".join(path.read_text("utf-8") for path in scripts)
     made |= {("connection_key", name) for name in re.findall(r"key\('(.+?)'\)", ledger)}
 
     declared = {

@@ -32,6 +32,8 @@ class Holds(Enum):
     NAMED_BY_ADDRESS = "the key ends in the hash"
     LISTED = "hash to the ids that have it"
     ENTRIES = "entries of Mailjet's subscribers"
+    ORDER = "orders, which begin with the contact's id"
+    NAMED_BY_ORDER = "the key ends in the order"
     FAILURES = "which contacts a vendor failed with"
 
 
@@ -43,7 +45,7 @@ HOLDS: Mapping[str, Holds] = {
             *("open", "consent", "optouts:mass:*", "optouts:held", "seen", "touched"),
             *("emptying:mass:*", "emptying:held"),
             *("swept:tasks", "swept:meetings", "sweep:*", "differing:*", "pointed:*"),
-            *("optouts:ghl", "deleted:*"),
+            *("optouts:ghl", "deleted:*", "rules", "orders:of", "orders:day"),
         ),
         Holds.ID,
     ),
@@ -61,6 +63,10 @@ HOLDS: Mapping[str, Holds] = {
     **dict.fromkeys(("row:", "incoming:*"), Holds.NAMED_BY_ID),
     **dict.fromkeys(("interactions:*", "engaged:*"), Holds.NAMED_BY_ADDRESS),
     "strangers": Holds.ENTRIES,
+    **dict.fromkeys(
+        ("orders", "orders:ready", "orders:out", "orders:ended"), Holds.ORDER
+    ),
+    "message:": Holds.NAMED_BY_ORDER,
     "health": Holds.FAILURES,
     **dict.fromkeys(
         (
@@ -76,6 +82,7 @@ HOLDS: Mapping[str, Holds] = {
             ),
             *("turn:notes", "feed:*", "listed:*", "fence", "rests", "rests:bulk"),
             *("setup", "watermark", "full_run", "missing", "missing:accepted", "due:*"),
+            "campaigns",
         ),
         Holds.NOBODY,
     ),
@@ -83,7 +90,7 @@ HOLDS: Mapping[str, Holds] = {
     "snapshots": Holds.ID,
     "addresses": Holds.LISTED,
 }
-CROSSING_LETTERS = "ta"
+CROSSING_LETTERS = "tae"
 VENDORS = ("ghl", "mailjet")
 
 
@@ -138,7 +145,7 @@ class Forgetting:
         taken = self._delete(traces)
         names = self._names()
         for row, holds in HOLDS.items():
-            for name in (name for name in names if fnmatchcase(name, row)):
+            for name in (name for name in names if fnmatchcase(name, _pattern(row))):
                 taken += self._take(self._prefix + name, holds, traces)
         return taken
 
@@ -169,6 +176,12 @@ class Forgetting:
             return self._drop(key, self._entries_of(key, traces.mailjet_ids))
         if holds is Holds.FAILURES:
             return self._forgive(key, traces.ids)
+        if holds is Holds.ORDER:
+            return self._drop(key, self._orders_of(key, traces.ids))
+        if holds is Holds.NAMED_BY_ORDER:
+            order = key.removeprefix(f"{self._prefix}message:")
+            is_theirs = order.startswith(_occurrences(traces.ids))
+            return int(self._redis.delete(key)) if is_theirs else 0
         return self._drop(key, traces.members(holds))
 
     def _drop(self, key: str, members: Sequence[bytes]) -> int:
@@ -211,6 +224,15 @@ class Forgetting:
         found = self._redis.hscan_iter(key, count=SCAN_COUNT)
         return [e for e, kept in found if json.loads(kept)["contact_id"] in theirs]
 
+    def _orders_of(self, key: str, ids: Sequence[str]) -> list[bytes]:
+        theirs = tuple(one.encode() for one in _occurrences(ids))
+        found = (
+            self._redis.hscan_iter(key, count=SCAN_COUNT)
+            if self._redis.type(key) == b"hash"
+            else self._redis.zscan_iter(key, count=SCAN_COUNT)
+        )
+        return [order for order, _ in found if order.startswith(theirs)]
+
     def _forgive(self, key: str, ids: Iterable[str]) -> int:
         """Failures of a vendor's are told by contact; fewer of them pause later."""
         taken = 0
@@ -223,6 +245,11 @@ class Forgetting:
             taken += len(each) - len(stay)
             self._redis.hset(key, field.decode(), "".join(f"{one};" for one in stay))
         return taken
+
+
+def _pattern(row: str) -> str:
+    """A row whose name ends in a colon is of a family, one key for each id."""
+    return f"{row}*" if row.endswith(":") else row
 
 
 def _is_named(holds: Holds) -> bool:

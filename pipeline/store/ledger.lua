@@ -14,6 +14,7 @@ local HEALTH, SUSPECTS, FENCE = key('health'), key('suspects'), key('fence')
 local TOUCHED, CROSSINGS = key('touched'), key('crossings')
 local SWEPT = { t = key('swept:tasks'), a = key('swept:meetings') }
 local SAID, ROW, SETUP = key('consent'), key('row:'), key('setup')
+local RULES = key('rules')
 local RESTS, BULK_RESTS = key('rests'), key('rests:bulk')
 
 local WAITING = { bulk = BULK, live = LIVE, consent = CONSENT }
@@ -177,13 +178,15 @@ function command.point_at(letters, lane, ...)
 end
 
 -- cross N : point at up to N contacts of which something fell due; how many they were.
--- What is due today does not wait for the night that a run rests until.
+-- What is due today does not wait for the night that a run rests until, and what a rule
+-- does for a person waits for no run.
 function command.cross(n)
   local lane = run_state() == 'resting' and 'live' or 'bulk'
   local due = redis.call('ZRANGEBYSCORE', CROSSINGS, '-inf', now, 'LIMIT', 0, n)
   for _, member in ipairs(due) do
-    touch(string.sub(member, 2), string.sub(member, 1, 1))
-    mark(string.sub(member, 2), lane, now)
+    local letter, id = string.sub(member, 1, 1), string.sub(member, 2)
+    touch(id, letter)
+    mark(id, letter == 'e' and 'live' or lane, now)
     redis.call('ZREM', CROSSINGS, member)
   end
   return #due

@@ -5,19 +5,20 @@ expired lease here, and one that comes twice finds its lease void. All changes a
 scripts (`ledger*.lua`), so each happens whole or not at all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from pipeline.errors import ConnectionPaused, LeaseLost
 from pipeline.permit import Lane, Lease
 from pipeline.store.consents import pack_record
 from pipeline.store.evidence import unpack_evidence
-from pipeline.store.records import RESTING, Backlog, Opened
-from pipeline.store.run_ledger import RunLedger, in_ms
+from pipeline.store.orders import pack_orders
+from pipeline.store.records import RESTING, Backlog, Opened, Settled
+from pipeline.store.run_ledger import IDS_PER_CALL, RunLedger, in_ms
 from pipeline.store.setup import setup_record
-from pipeline.store.snapshots import pack_snapshot, updated_ms
+from pipeline.store.snapshots import pack_snapshot
 from pipeline.sync.consent import NOTHING, Record
-from pipeline.sync.contact import Contact
+from pipeline.sync.orders import Decision, Order
 from pipeline.sync.ports import Evidence
 from pipeline.sync.snapshot import Snapshot
 
@@ -26,8 +27,7 @@ LEASE_SECONDS = 30.0
 MAX_EXPIRIES = 10
 REST_MOST_SECONDS = 60.0
 SET_ASIDE = (b"paused", RESTING.encode())
-IDS_PER_CALL = 1000
-"""Lua's `unpack` takes about 8,000 arguments."""
+_NONE: Mapping[str, Decision] = {}
 
 
 class AddressHeld(LeaseLost):
@@ -60,7 +60,8 @@ class Ledger(RunLedger):
     def cross(self, limit: int = IDS_PER_CALL) -> int:
         """Point at contacts of which something fell due; how many.
 
-        They wait in the bulk lane, and in the live one while a run rests.
+        They wait in the bulk lane, and in the live one while a run rests or where a
+        rule waits for the moment.
         """
         return int(self._call("cross", limit))
 
@@ -101,7 +102,7 @@ class Ledger(RunLedger):
         if opened == [b"paused"]:
             raise ConnectionPaused(ghl_id)
         lane, row, snapshot, seen, unsettled, attempts = opened[:6]
-        touched, tasks, meetings, setup = opened[6:]
+        touched, tasks, meetings, rules, setup = opened[6:]
         return Opened(
             Lease(self._connection, ghl_id, token, Lane(lane.decode())),
             row,
@@ -113,6 +114,7 @@ class Ledger(RunLedger):
             tasks,
             meetings,
             setup_record(dict(zip(setup[::2], setup[1::2], strict=True))),
+            rules,
         )
 
     def evidence(self, ghl_id: str, address: bytes) -> Evidence:
@@ -148,8 +150,12 @@ class Ledger(RunLedger):
         touched: bytes = b"",
         crossings: Mapping[str, int] | None = None,
         wake: Iterable[str] = (),
-    ) -> bool:
-        """Save the snapshot and end the lease in one step; False if it was void.
+        rules: bytes = b"",
+        orders: Iterable[Order] = (),
+        decisions: Mapping[str, Decision] = _NONE,
+        day: str = "",
+    ) -> Settled:
+        """Save the snapshot and end the lease in one step.
 
         Args:
             record: the contact's statements about consent; none leave what there was.
@@ -157,7 +163,14 @@ class Ledger(RunLedger):
             touched: `Opened.touched`, where everything it names was looked at.
             crossings: kinds that were looked at, and when time alone changes what
                 they tell, in milliseconds; 0 for never.
+            rules: what they remember of the contact; empty leaves what there was, `-`
+                forgets it.
+            orders: to be placed, unless they were before; whatever may be sent is to
+                be named in `decisions` as well.
+            decisions: by id, of orders that were waiting.
+            day: of the contact's, under which what is sent is counted; "" counts none.
         """
+        told, messages = pack_orders(orders, decisions, day)
         settled = self._call(
             "settle",
             lease.ghl_id,
@@ -170,9 +183,13 @@ class Ledger(RunLedger):
             " ".join(answered),
             touched,
             "".join(f"{kind}{due_ms}" for kind, due_ms in (crossings or {}).items()),
+            rules,
+            told,
+            len(messages),
+            *messages,
             *wake,
         )
-        return bool(settled)
+        return Settled(settled)
 
     def skip(
         self,
@@ -270,15 +287,3 @@ class Ledger(RunLedger):
             rests=bool(paused or rests),
             bulk_rests=bool(bulk_rests) or state in SET_ASIDE,
         )
-
-    def unseen(self, contacts: Sequence[Contact]) -> list[str]:
-        """Those that were updated since their snapshot, or have none."""
-        if not contacts:
-            return []
-        ids = [contact.id for contact in contacts]
-        stored = cast("list[bytes]", self._redis.hmget(self.key("snapshots"), ids))
-        return [
-            contact.id
-            for contact, packed in zip(contacts, stored, strict=True)
-            if not packed or updated_ms(packed) < (contact.date_updated_ms or 0)
-        ]

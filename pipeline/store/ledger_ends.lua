@@ -1,13 +1,16 @@
 -- How a lease ends; and dead letters, which are one of its ends.
 
 -- What was looked at around a contact: TOUCHED as it was when the work began, and for
--- each kind when time alone will change it; a crossing of 0 is none.
+-- each kind when time alone will change it; a crossing of 0 is none. That of rules is of
+-- orders as well, of which not every look is told.
 local function looked(id, touched, crossings)
   if touched ~= '' and redis.call('HGET', TOUCHED, id) == touched then
     redis.call('HDEL', TOUCHED, id)
   end
   for kind, moment in string.gmatch(crossings, '(%a)(%d+)') do
-    if moment == '0' then redis.call('ZREM', CROSSINGS, kind .. id)
+    if kind == 'e' then
+      if moment ~= '0' then cross_at(id, moment) end
+    elseif moment == '0' then redis.call('ZREM', CROSSINGS, kind .. id)
     else redis.call('ZADD', CROSSINGS, moment, kind .. id) end
     if SWEPT[kind] then redis.call('HDEL', SWEPT[kind], id) end
   end
@@ -18,19 +21,30 @@ local function forget(id)
   redis.call('HDEL', SAID, id)
   redis.call('HDEL', TOUCHED, id)
   redis.call('ZREM', CROSSINGS, 't' .. id, 'a' .. id)
+  cancel(id)
+end
+
+-- What rules remember of a contact: '' leaves it, '-' forgets it.
+local function remember_for_rules(id, packed)
+  if packed == '-' then redis.call('HDEL', RULES, id)
+  elseif packed ~= '' then redis.call('HSET', RULES, id, packed) end
 end
 
 -- settle ID TOKEN OUTCOME SNAPSHOT SAID OLD_ADDRESS NEW_ADDRESS ANSWERED TOUCHED
--- CROSSINGS WAKE... : done. 0 when somebody else settled, or holds, the contact.
+-- CROSSINGS RULES ORDERS N_MESSAGES MESSAGE... WAKE... : done; ORDERS is '' or as `place`
+-- takes it. 0 when somebody else settled, or holds, the contact; 2 when nothing was ready
+-- to be sent before, and something is now.
 function command.settle(id, token, outcome, snapshot, said, old_address, new_address,
-    answered, touched, crossings, ...)
+    answered, touched, crossings, rules, orders, count, ...)
   if not holds(id, token) then return 0 end
-  local again = release(id)
+  local again, rest = release(id), { ... }
   looked(id, touched, crossings)
+  local rings = orders ~= '' and place(orders, rest)
   if snapshot == '' then forget(id)
   else
     redis.call('HSET', SNAPSHOTS, id, snapshot)
     if said ~= '' then redis.call('HSET', SAID, id, said) end
+    remember_for_rules(id, rules)
   end
   if old_address ~= '' and old_address ~= new_address then forget_address(old_address, id) end
   if new_address ~= '' then remember_address(new_address, id) end
@@ -45,8 +59,8 @@ function command.settle(id, token, outcome, snapshot, said, old_address, new_add
     redis.call('DEL', ROW .. id)
     redis.call('HDEL', SEEN, id)
   end
-  for _, other in ipairs({ ... }) do mark(other, 'live', now) end
-  return 1
+  for i = count + 1, #rest do mark(rest[i], 'live', now) end
+  return rings and 2 or 1
 end
 
 -- skip ID TOKEN OUTCOME ANSWERED UNTOUCHED : looked at, and left as it was.

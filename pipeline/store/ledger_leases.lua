@@ -95,7 +95,7 @@ function command.open(id, token, milliseconds, owner)
     redis.call('HEXISTS', WRITING, id),
     tonumber(redis.call('HGET', ATTEMPTS, id) or 0),
     redis.call('HGET', TOUCHED, id) or '', swept('t', id), swept('a', id),
-    redis.call('HGETALL', SETUP) }
+    redis.call('HGET', RULES, id) or '', redis.call('HGETALL', SETUP) }
 end
 
 -- begin ID TOKEN ADDRESSES : mark as being written; 'held', 'stale', or from then on

@@ -13,6 +13,7 @@ from pipeline.store.feed import FeedStore
 from pipeline.store.ledger import Ledger
 from pipeline.store.mass import Emptying
 from pipeline.store.optouts import OptOuts
+from pipeline.store.orders import Orders
 from pipeline.store.presence import Presence
 from pipeline.store.records import Opened
 from pipeline.store.snapshots import unpack_row, unpack_side, unpack_snapshot
@@ -21,7 +22,9 @@ from pipeline.sync.around import INCOMING
 from pipeline.sync.campaigns import Campaign
 from pipeline.sync.consent import Record
 from pipeline.sync.mail_event import MailEvent
+from pipeline.sync.orders import Order
 from pipeline.sync.ports import Evidence, Told
+from pipeline.sync.rules import EVENT
 
 
 class LeasedMemory:
@@ -42,6 +45,7 @@ class LeasedMemory:
         self._presence = Presence(redis, opened.lease.connection)
         self._consents = Consents(redis, opened.lease.connection)
         self._engagement = EngagementStore(redis, opened.lease.connection)
+        self._orders = Orders(redis, opened.lease.connection)
         self._read_only = read_only
         self._lease = opened.lease
         self.row = unpack_row(opened.row)
@@ -56,6 +60,10 @@ class LeasedMemory:
         self.incoming: tuple[HistoryEntry, ...] = ()
         if INCOMING in letters:
             self.incoming = feed.incoming(opened.lease.ghl_id)
+        self.rule_memory = opened.rules
+        self.orders: tuple[Order, ...] = ()
+        if EVENT in letters:
+            self.orders = self._orders.waiting(opened.lease.ghl_id)
 
     def _swept(self, opened: Opened) -> Activities:
         before = self.snapshot.carried if self.snapshot else Carried()
@@ -92,6 +100,10 @@ class LeasedMemory:
 
     def campaigns(self, address: bytes) -> dict[int, Campaign]:
         return self._engagement.campaigns(address)
+
+    def sent_today(self, day: str) -> int:
+        """How many orders of the contact went, or are about to, on this day."""
+        return self._orders.sent_today(self._lease.ghl_id, day)
 
     def begin(self, *addresses: bytes) -> Evidence:
         """Mark the contact as being written and lease its addresses.

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from pipeline.permit import Lease
@@ -11,6 +12,16 @@ from pipeline.store.setup import SetupRecord
 RESTING = "resting"
 """State of a nightly run outside its hours."""
 ACTIVE_STATES = frozenset({"listing", "draining", "paused", RESTING})
+
+
+class Settled(IntEnum):
+    """What became of a settlement."""
+
+    VOID = 0
+    """The lease was somebody else's by then; nothing was changed."""
+    DONE = 1
+    SENDS = 2
+    """Done, and something is ready to be sent where nothing was before."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +36,7 @@ class Opened:
         setup: None before the first setup. Read with the lease, for each piece of work
             anew: under the key of a state that was lost meanwhile nobody's opt-out
             would be found.
+        rules: what rules remember of the contact.
     """
 
     lease: Lease
@@ -37,6 +49,7 @@ class Opened:
     swept_tasks: bytes = b"-"
     swept_meetings: bytes = b"-"
     setup: SetupRecord | None = None
+    rules: bytes = b""
 
 
 @dataclass(frozen=True)

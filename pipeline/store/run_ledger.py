@@ -1,7 +1,7 @@
 """The runs of one connection's ledger: their start, their pages, their end."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from redis import Redis
@@ -9,16 +9,20 @@ from redis import Redis
 from pipeline.permit import Lane
 from pipeline.store import scripts
 from pipeline.store.records import Page, Run, run_of_entry, run_of_hash
-from pipeline.store.snapshots import pack_row
+from pipeline.store.snapshots import pack_row, updated_ms
 from pipeline.store.state import connection_key, connection_prefix
 from pipeline.sync.contact import Contact
 
 ROW_SECONDS = 600
+IDS_PER_CALL = 1000
+"""Lua's `unpack` takes about 8,000 arguments."""
 SCRIPTS = (
     "ledger",
     "ledger_runs",
     "ledger_evidence",
     "ledger_leases",
+    "ledger_orders",
+    "ledger_sending",
     "ledger_ends",
 )
 
@@ -110,6 +114,18 @@ class RunLedger:
             *packed,
         )
         return bool(done)
+
+    def unseen(self, contacts: Sequence[Contact]) -> list[str]:
+        """Those that were updated since their snapshot, or have none."""
+        if not contacts:
+            return []
+        ids = [contact.id for contact in contacts]
+        stored = cast("list[bytes]", self._redis.hmget(self.key("snapshots"), ids))
+        return [
+            contact.id
+            for contact, packed in zip(contacts, stored, strict=True)
+            if not packed or updated_ms(packed) < (contact.date_updated_ms or 0)
+        ]
 
     def control(self, action: Literal["pause", "resume", "cancel"]) -> str:
         """Steer the run under way; its state afterwards, "" when there is none.

@@ -1,7 +1,8 @@
 """Every key in Redis: its name, its size, its bound, and who deletes it.
 
-Beside the row cache (600 s) and what came in and is not handled yet no address is
-stored: only keyed fingerprints are, and the key is made at the first `setup`.
+Beside the row cache and what is about to be sent (600 s each), and what came in and is
+not handled yet, no address is stored: only keyed fingerprints are, and the key is made
+at the first `setup`.
 """
 
 from dataclasses import dataclass
@@ -101,6 +102,15 @@ CONNECTION_KEYS = (
     Key("incoming:*", "hash, entry to text, of one id: 500", "asked for", "7 days"),
     Key("interactions:*", "hash, event to its facts: 400", "200 an address", "7 days"),
     Key("engaged:*", "zset, what was opened, clicked: 90", "500 an address", "90 days"),
+    Key("rules", "hash, id to what rules remember: 150", "contacts", "deletion in GHL"),
+    Key("orders", "hash, order to where it is: 330", "unended + 200000", "90 days"),
+    Key("orders:of", "hash, id to its orders: 110", "unended orders", "end of them"),
+    Key("orders:ready", "zset of orders to send: 110", "unended orders", "sending"),
+    Key("orders:out", "zset of orders being sent: 110", "100 a sender", "their end"),
+    Key("orders:ended", "zset of orders: 110", "200000", "90 days"),
+    Key("orders:day", "hash, id to day and count: 85", "contacts", "deletion in GHL"),
+    Key("message:", "what one order sends, compressed: 500", "ready orders", "600 s"),
+    Key("campaigns", "hash, campaign and end to count: 80", "campaigns", "never"),
     Key("strangers", "hash, entry to text: 500", "10000", "import, 7 days"),
     Key("feed:*", "time up to which a feed was read: 13", "two", "never"),
     Key("listed:*", "set of entries in its last window: 60", "window", "7 days"),

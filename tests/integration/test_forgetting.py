@@ -20,12 +20,14 @@ from pipeline.store.state import CONNECTION_KEYS
 from pipeline.sync import consent
 from pipeline.sync.activity import HistoryEntry
 from pipeline.sync.delivery import Delivery
+from pipeline.sync.orders import Decision, State
 from pipeline.sync.ports import Told
 from tests import inboxes
 from tests.builders import make_event
 from tests.history_world import meeting, task
 from tests.keyspace import rows_of
 from tests.leases import LETTER
+from tests.orders import DAY, LATER, READY, make_order, settle_orders
 from tests.sandbox import Row
 
 WHILE_LEASED = {"leased", "tokens", "lanes", "owners", "again", "held"}
@@ -105,6 +107,7 @@ def live(driver, *people: Known) -> None:
     """Everything happens to these people."""
     kit, now_ms = driver.kit, round(time.time() * 1000)
     ids = [one.id for one in people]
+    order(driver, ids)
     in_the_ledger(driver, ids)
     said = consent.Statement(consent.Source.GHL_EMAIL, 1, "webhook")
     no = {said.source: said}
@@ -136,6 +139,18 @@ def live(driver, *people: Known) -> None:
         kit.optouts.holds_back(one.id)
         kit.emptying.holds_back(one.id)
     hear(driver, people)
+
+
+def order(driver, ids: list[str]) -> None:
+    """Each has an order that waits, one that is ready, one being sent and one held."""
+    decided = (LATER, READY, Decision(State.HELD, "opted out"))
+    for one in ids:
+        orders = [make_order(one, str(number)) for number in range(3)]
+        settle_orders(driver.ledger, one, orders, decided, day=DAY, rules=b"told")
+    taken = driver.kit.orders.take(9)
+    assert len(taken.ready) == len(ids)
+    for one in ids:
+        settle_orders(driver.ledger, one, [make_order(one, "3")], [READY])
 
 
 def sweep(driver, ids: list[str]) -> None:

@@ -1,0 +1,264 @@
+"""Orders of one connection: where each is, what is to be sent, what became of it.
+
+An order is placed and decided in one step with the settlement of its contact's sync
+(`Ledger.settle`). Whoever sends takes what is ready under a token, says so before the
+vendor is called, and tells the end. The scripts are `ledger_orders.lua` and
+`ledger_sending.lua`. What is sent holds a person's data: it is kept for ten minutes at
+most, apart from the order.
+"""
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+from redis import Redis
+
+from pipeline.store import scripts
+from pipeline.store.run_ledger import IDS_PER_CALL, SCRIPTS, in_ms
+from pipeline.store.state import connection_key, connection_prefix
+from pipeline.sync.orders import ENDS, Decision, Order, OrderKind, State
+
+LEASE_SECONDS = 60.0
+"""No sender takes so long from its last word to the vendor's answer."""
+SCAN_COUNT = 1000
+FACTS = ("rule", "campaign", "trigger", "made_ms", "until_ms")
+"""What an order and its stored form call alike."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An order and where it is; times are milliseconds since 1970 UTC.
+
+    Args:
+        why: of one that was held back or failed.
+        since_ms: when it came there.
+        tries: how often somebody began to send it.
+        alone: a call that held it together with others was refused.
+    """
+
+    order: Order
+    state: State
+    why: str
+    since_ms: int
+    tries: int
+    alone: bool
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An order that is to be sent now, and what."""
+
+    placed: Placed
+    payload: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def order(self) -> Order:
+        return self.placed.order
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one sender has taken.
+
+    Args:
+        doubtful: mails that may have been sent, which is to be found out.
+    """
+
+    token: str
+    ready: tuple[Ready, ...]
+    doubtful: tuple[Order, ...]
+
+    def of(self, kind: OrderKind) -> tuple[Ready, ...]:
+        return tuple(one for one in self.ready if one.order.kind is kind)
+
+
+class Tally(NamedTuple):
+    """By what orders are counted."""
+
+    campaign: str
+    kind: OrderKind
+    state: State
+    why: str
+
+
+class Orders:
+    """One connection's orders; every change may be repeated."""
+
+    def __init__(self, redis: "Redis", connection: str) -> None:
+        self._redis = redis
+        self._connection = connection
+        self._prefix = [connection_prefix(connection)]
+        self._script = scripts.load(redis, *SCRIPTS)
+
+    def _key(self, name: str) -> str:
+        return connection_key(self._connection, name)
+
+    def _call(self, *args: str | bytes | int) -> Any:
+        return self._script(self._prefix, args)
+
+    def waiting(self, contact_id: str) -> tuple[Order, ...]:
+        """A contact's orders that its own turn has to decide, oldest first."""
+        listed = self._redis.hget(self._key("orders:of"), contact_id)
+        ids = cast("bytes | None", listed) or b""
+        placed = self._placed(ids.decode().split())
+        return tuple(one.order for one in placed if one.state is State.WAITING)
+
+    def sent_today(self, contact_id: str, day: str) -> int:
+        """How many of its orders went, or are about to, on that day of `settle`'s."""
+        stored = self._redis.hget(self._key("orders:day"), contact_id)
+        known, _, count = (cast("bytes | None", stored) or b"").decode().rpartition(":")
+        return int(count) if known == day and count else 0
+
+    def take(self, most: int) -> Batch:
+        """Take up to `most` mails to send, and the drafts and webhooks beside them.
+
+        Of contacts whose consent is at stake none is taken. What was decided more than
+        a minute ago goes back to its contact's turn, which looks at consent again.
+        """
+        token, *flat = self._call("send", most, in_ms(LEASE_SECONDS))
+        ready, doubtful = [], []
+        for id_, packed, message in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+            placed = _placed(id_, packed)
+            if placed.state is State.DOUBTFUL:
+                doubtful.append(placed.order)
+            else:
+                payload = json.loads(zlib.decompress(message)) if message else {}
+                ready.append(Ready(placed, payload))
+        return Batch(token.decode(), tuple(ready), tuple(doubtful))
+
+    def due(self) -> int:
+        """How many a sender would look at now."""
+        return int(self._call("due"))
+
+    def hold(self, token: str, ids: Iterable[str]) -> bool:
+        """Go on for another minute; False when one of them is not ours any more."""
+        return bool(self._call("hold", token, in_ms(LEASE_SECONDS), *ids))
+
+    def finish(
+        self, token: str, state: State, ids: Iterable[str], why: str = ""
+    ) -> None:
+        """They ended so. That one was sent is believed whoever says it."""
+        self._call("finish", token, state, why, *ids)
+
+    def doubt(self, token: str, ids: Iterable[str]) -> None:
+        """They may have been sent; to be looked up a minute from now."""
+        self._call("doubt", token, *ids)
+
+    def again(
+        self,
+        token: str,
+        ids: Iterable[str],
+        wait_seconds: float,
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Surely not sent: ready as they were, later.
+
+        Args:
+            alone: each in a call of its own.
+        """
+        self._call("again", token, in_ms(wait_seconds), int(alone), *ids)
+
+    def back(self, token: str, ids: Iterable[str]) -> None:
+        """Not sent: their contacts' own turns decide them anew."""
+        self._call("back", token, *ids)
+
+    def retry(self, campaign: str) -> int:
+        """Let what failed of a campaign be decided anew; how many orders that were."""
+        failed = [
+            one.order.id
+            for one in self._all()
+            if one.state is State.FAILED and one.order.campaign == campaign
+        ]
+        starts = range(0, len(failed), IDS_PER_CALL)
+        return sum(
+            int(self._call("retry", *failed[start : start + IDS_PER_CALL]))
+            for start in starts
+        )
+
+    def of_contact(self, contact_id: str) -> list[Placed]:
+        """All of a contact that are kept, oldest first."""
+        return sorted(self._all(f"{contact_id}:"), key=lambda one: one.order.made_ms)
+
+    def counts(self) -> Counter[Tally]:
+        """All orders: of those that ended, how many ever did."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hgetall(self._key("campaigns"))
+        pipe.hvals(self._key("orders:of"))
+        ended, unended = pipe.execute()
+        counted: Counter[Tally] = Counter()
+        for name, count in ended.items():
+            campaign, kind, state, why = name.decode().split("\t")
+            tally = Tally(campaign, OrderKind(kind), State(state), why)
+            counted[tally] += int(count)
+        for one in self._placed(
+            [id_ for ids in unended for id_ in ids.decode().split()]
+        ):
+            # One may have ended since, and is counted by then.
+            if one.state not in ENDS:
+                order = one.order
+                counted[Tally(order.campaign, order.kind, one.state, "")] += 1
+        return counted
+
+    def _placed(self, ids: Sequence[str]) -> Iterator[Placed]:
+        for start in range(0, len(ids), IDS_PER_CALL):
+            some = list(ids[start : start + IDS_PER_CALL])
+            stored = self._redis.hmget(self._key("orders"), some)
+            for id_, packed in zip(
+                some, cast("list[bytes | None]", stored), strict=True
+            ):
+                if packed:
+                    yield _placed(id_.encode(), packed)
+
+    def _all(self, prefix: str = "") -> Iterator[Placed]:
+        """Each once, whose id begins so."""
+        seen = set()
+        found = self._redis.hscan_iter(self._key("orders"), count=SCAN_COUNT)
+        for id_, packed in found:
+            if id_ not in seen and id_.startswith(prefix.encode()):
+                seen.add(id_)
+                yield _placed(id_, packed)
+
+
+def pack_orders(
+    orders: Iterable[Order], decisions: Mapping[str, Decision], day: str
+) -> tuple[str, list[bytes]]:
+    """What `settle` is told of orders, "" for nothing, and the messages it names."""
+    new = [[order.id, _facts(order)] for order in orders]
+    decided: list[list[str | int]] = []
+    messages: list[bytes] = []
+    for id_, decision in decisions.items():
+        if decision.payload:
+            messages.append(zlib.compress(json.dumps(dict(decision.payload)).encode()))
+        number = len(messages) if decision.payload else 0
+        told = (decision.state, decision.why, decision.not_before_ms, number, day)
+        decided.append([id_, *told])
+    if not (new or decided):
+        return "", []
+    return json.dumps({"new": new, "decided": decided}), messages
+
+
+def _facts(order: Order) -> dict[str, str | int]:
+    facts = {name: getattr(order, name) for name in FACTS}
+    return {**facts, "kind": order.kind, "contact": order.contact_id}
+
+
+def _placed(id_: bytes, packed: bytes) -> Placed:
+    stored = json.loads(packed)
+    order = Order(
+        id=id_.decode(),
+        kind=OrderKind(stored["kind"]),
+        contact_id=stored["contact"],
+        **{name: stored[name] for name in FACTS},
+    )
+    return Placed(
+        order,
+        State(stored["state"]),
+        stored["why"],
+        stored["since_ms"],
+        stored["tries"],
+        stored.get("alone", False),
+    )
