@@ -112,6 +112,7 @@ class Kit:
             deletions=Deletions(self.connection.deletions),
             create_contacts=self.connection.create_contacts,
             rules=self.rules,
+            armed_ms=record.armed_ms,
         )
 
     def _carrying(self, record: SetupRecord) -> Carrying:
@@ -248,7 +249,7 @@ def _kit(
         engagement=EngagementStore(redis, connection.name, rules),
         orders=Orders(redis, connection.name),
         rules=rules,
-        layout=mapping_book.layout_of(connection),
+        layout=mapping_book.layout_of(connection, rules),
         ghl_bucket=ghl_bucket,
         mailjet_bucket=mailjet_bucket,
         ghl_session=ApiSession(

@@ -24,6 +24,7 @@ from pipeline.cli_forecast import show_forecast
 from pipeline.cli_inbox import inbox
 from pipeline.cli_init import init
 from pipeline.cli_plan import apply, plan
+from pipeline.cli_rules import rules
 from pipeline.command_line import fail, on_connection, with_kit
 from pipeline.demo import demo
 from pipeline.findings import Level
@@ -58,6 +59,7 @@ main.add_command(init)
 main.add_command(erase_person)
 main.add_command(plan)
 main.add_command(apply)
+main.add_command(rules)
 
 
 @main.command()

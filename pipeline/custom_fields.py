@@ -20,14 +20,15 @@ def find_custom_fields(
         ConfigError: GHL lacks some, or a row leads to one that cannot be written.
         ScopeMissing: the token lacks `locations/customFields.readonly`.
     """
-    if not layout.custom_keys:
+    if not (layout.custom_keys or layout.every_custom_field):
         return {}
     known = ghl.list_custom_fields()
     if wrong := custom_field_problems(known, layout):
         raise ConfigError(wrong)
     named = {one.key: Custom(one.id, one.data_type) for one in known}
     tell(f"GHL custom fields: {len(layout.custom_keys)} in place")
-    return {key: named[key] for key in layout.custom_keys}
+    wanted = named if layout.every_custom_field else layout.custom_keys
+    return {key: named[key] for key in wanted}
 
 
 def unknown_to_setup(layout: Layout, record: SetupRecord) -> tuple[str, ...]:

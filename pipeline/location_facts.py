@@ -75,7 +75,7 @@ class _Reader:
             sweeps_appointments=record.calendars,
             details_always=kit.settings.details_always,
             excludes=kit.connection.exclude_opted_out,
-            more_lists=bool(kit.layout.lists),
+            more_lists=bool(kit.layout.managed),
             both_ways=bool(kit.layout.shared),
             all_businesses=kit.connection.ghl_business_ids == ("*",),
             deletions=kit.connection.deletions,

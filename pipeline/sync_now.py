@@ -19,14 +19,14 @@ def sync_now(
     *,
     tell: Callable[[str], object] = lambda line: None,
     first: Callable[[Lease], object] = lambda lease: None,
-    between: work.Between = work.as_they_are,
+    guard: work.Guard = work.NO_GUARD,
 ) -> str:
     """Sync one contact; returns what happened, in a word.
 
     Args:
         tell: gets a line for each wait.
         first: done under the lease, before the sync.
-        between: what stands between the sync and the two vendors.
+        guard: stands between the sync and the world.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -34,7 +34,7 @@ def sync_now(
         outcome = BUSY
         if lease is not None:
             first(lease)
-            outcome = work.run_lease(kit, ghl_id, lease.token, between=between)
+            outcome = work.run_lease(kit, ghl_id, lease.token, guard=guard)
         if not outcome.startswith(AGAIN) or time.monotonic() > deadline:
             return outcome
         tell(outcome)

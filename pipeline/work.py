@@ -3,7 +3,6 @@
 import logging
 import random
 import time
-from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
@@ -25,8 +24,10 @@ from pipeline.store.dead_letters import DeadLetter
 from pipeline.store.ledger import AddressHeld
 from pipeline.store.records import Opened
 from pipeline.sync import around
+from pipeline.sync.case import Result
 from pipeline.sync.ports import Ghl, Mailjet
 from pipeline.sync.reconcile import sync_contact
+from pipeline.sync.rule_memory import pack
 
 logger = logging.getLogger(__name__)
 
@@ -39,17 +40,23 @@ NOT_SET_UP_SECONDS = 60.0
 REST_SECONDS = 1.0
 """Where nobody is granted a call for so long, no other contact need find that out."""
 
-Between = Callable[[Ghl, Mailjet], tuple[Ghl, Mailjet]]
-"""What stands between a sync and the two vendors."""
+
+class Guard:
+    """What stands between a sync and the world: here nothing does."""
+
+    def between(self, ghl: Ghl, mailjet: Mailjet) -> tuple[Ghl, Mailjet]:
+        """Both vendors, for one attempt."""
+        return ghl, mailjet
+
+    def admit(self, result: Result) -> None:
+        """Look at what is to be settled; a `PipelineError` refuses it."""
 
 
-def as_they_are(ghl: Ghl, mailjet: Mailjet) -> tuple[Ghl, Mailjet]:
-    """Nothing does."""
-    return ghl, mailjet
+NO_GUARD = Guard()
 
 
 def run_lease(
-    kit: Kit, ghl_id: str, token: int, owner: str = "", between: Between = as_they_are
+    kit: Kit, ghl_id: str, token: int, owner: str = "", guard: Guard = NO_GUARD
 ) -> str:
     """Sync the leased contact and end the lease; returns what happened, in a word.
 
@@ -67,7 +74,7 @@ def run_lease(
     lease = opened.lease
     permit = Permit(lease.lane, lease)
     try:
-        return _sync(kit, permit, opened, between)
+        return _sync(kit, permit, opened, guard)
     except AddressHeld:
         kit.ledger.give_back(lease, HELD_SECONDS * random.random())  # noqa: S311
         return "address held"
@@ -87,16 +94,17 @@ def run_lease(
         raise
 
 
-def _sync(kit: Kit, permit: Permit, opened: Opened, between: Between) -> str:
+def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard) -> str:
     lease, memory = opened.lease, kit.memory(opened)
     record = opened.setup
     if record is None:
         kit.ledger.give_back(lease, NOT_SET_UP_SECONDS)
         return "not set up"
     old_address = memory.snapshot.address if memory.snapshot else b""
-    ghl, mailjet = between(kit.ghl(permit), kit.mailjet(permit))
+    ghl, mailjet = guard.between(kit.ghl(permit), kit.mailjet(permit))
     try:
         result = sync_contact(lease.ghl_id, ghl, mailjet, memory, kit.policy(record))
+        guard.admit(result)
     except ReadOnly:
         kit.ledger.skip(lease, NOT_WRITTEN, answered=permit.answered)
         return NOT_WRITTEN
@@ -122,6 +130,10 @@ def _sync(kit: Kit, permit: Permit, opened: Opened, between: Between) -> str:
         touched=opened.touched if result.looked else b"",
         crossings=result.crossings,
         wake=result.wake,
+        rules=pack(result.rule_memory) if result.rule_memory else b"",
+        orders=result.orders,
+        decisions=result.decisions,
+        day=result.day,
     )
     if not settled:
         return "lease lost"

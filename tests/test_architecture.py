@@ -84,6 +84,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.check_ghl",
         "pipeline.findings",
         "pipeline.planning",
+        "pipeline.rule_trial",
     ),
     (
         "pipeline.cli",
@@ -92,6 +93,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.cli_erase",
         "pipeline.cli_forecast",
         "pipeline.cli_plan",
+        "pipeline.cli_rules",
         "pipeline.plan_view",
         "pipeline.command_line",
         "pipeline.cli_inbox",

@@ -12,7 +12,7 @@ from pipeline.bootstrap import Kit
 from pipeline.errors import ConfigError
 from pipeline.permit import Lane
 from pipeline.planning.digests import Digests
-from pipeline.planning.guard import Guard
+from pipeline.planning.guard import PlanGuard
 from pipeline.planning.writes import Plan, Totals, Turn, Write, totals_of
 from pipeline.preferences import Preferences
 from pipeline.store.setup import SetupRecord
@@ -148,7 +148,8 @@ class _Applier:
         self._plan = plan
         self._turns = plan.needed
         self._progress = progress
-        self._digests = Digests(kit.policy(record).fingerprint)
+        self._fingerprint = kit.policy(record).fingerprint
+        self._digests = Digests(self._fingerprint)
         self._done: dict[int, Done] = {}
         self._lock = Lock()
         self._stopped = ""
@@ -189,10 +190,10 @@ class _Applier:
             return Done(turn, self._stopped)
         if turn.letters:
             self._kit.ledger.point_at([turn.contact_id], turn.letters)
-        guard = Guard(turn, self._digests)
+        guard = PlanGuard(turn, self._fingerprint, self._digests)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            outcome = sync_now(self._kit, turn.contact_id, between=guard.between)
+            outcome = sync_now(self._kit, turn.contact_id, guard=guard)
             if outcome not in HELD or time.monotonic() > deadline:
                 break
             time.sleep(HELD_SECONDS)

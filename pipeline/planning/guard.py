@@ -3,19 +3,23 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from pipeline import work
 from pipeline.errors import Drifted, Rejected
 from pipeline.planning.digests import Digests
+from pipeline.planning.mailing import digest_of, leaving
 from pipeline.planning.recording import MAKES
 from pipeline.planning.watched import Call, WatchedGhl, WatchedMailjet
 from pipeline.planning.writes import Turn, Write
 from pipeline.sync import blocking
+from pipeline.sync.case import Result
 from pipeline.sync.contact import Subscriber
 from pipeline.sync.ports import Ghl, Mailjet
+from pipeline.sync.snapshot import Fingerprint
 
 Answer = TypeVar("Answer")
 
 
-class Guard:
+class PlanGuard(work.Guard):
     """Stands between one turn's sync and the vendors; see `watched.Watch`.
 
     Every write that leaves is one of the plan's, in the plan's order. One that is not
@@ -23,7 +27,8 @@ class Guard:
     tried again may send once more what may not have arrived.
     """
 
-    def __init__(self, turn: Turn, digests: Digests) -> None:
+    def __init__(self, turn: Turn, fingerprint: Fingerprint, digests: Digests) -> None:
+        self._fingerprint = fingerprint
         self.sent: dict[int, Write] = {}
         self._turn = turn
         self._digests = digests
@@ -63,6 +68,16 @@ class Guard:
             planned = self._turn.writes[place].digest
             self._digests.made(self._turn.contact_id, answer, planned)
         return answer
+
+    def admit(self, result: Result) -> None:
+        """Let orders pass that the plan holds.
+
+        Raises:
+            Drifted: one is none of the plan's; nothing was ordered.
+        """
+        for order, _ in leaving(result):
+            place = self._place(digest_of(order, self._fingerprint))
+            self.sent[place] = self._turn.writes[place]
 
     def _place(self, digest: bytes) -> int:
         """Where the plan has the write, from the last one on."""

@@ -1,6 +1,6 @@
 """What a plan remembers: state as it is, and above it what the plan would settle."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 
 from pipeline.bootstrap import Kit
@@ -13,8 +13,12 @@ from pipeline.sync.case import Result
 from pipeline.sync.consent import Record, joined
 from pipeline.sync.contact import Contact
 from pipeline.sync.mail_event import MailEvent
+from pipeline.sync.orders import Order, State
 from pipeline.sync.ports import Evidence
+from pipeline.sync.rule_memory import RuleMemory
 from pipeline.sync.snapshot import Snapshot
+
+COUNT = frozenset({State.READY, State.DONE, State.REHEARSED})
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ class Overlay:
         self._answered: defaultdict[str, set[int]] = defaultdict(set)
         self._responded: defaultdict[bytes, set[bytes]] = defaultdict(set)
         self._outlived: dict[bytes, Record] = {}
+        self._rules: dict[str, RuleMemory] = {}
+        self._decided: set[str] = set()
+        self._sent: Counter[tuple[str, str]] = Counter()
         self._deleted = kit.presence.deletions()
         self._emptied = kit.emptying.mass()
 
@@ -69,6 +76,11 @@ class Overlay:
         doubt = around.DOUBT if before.unsettled and not result.looked else ""
         self._touched[ghl_id] = kept | frozenset(result.again) | frozenset(doubt)
         self._answered[ghl_id] |= {entry.id for entry in result.answered}
+        if result.rule_memory is not None:
+            self._rules[ghl_id] = result.rule_memory
+        self._decided |= result.decisions.keys()
+        states = (decision.state for decision in result.decisions.values())
+        self._sent[ghl_id, result.day] += sum(state in COUNT for state in states)
         if result.snapshot:
             done = {event.digest(8) for event in result.responded}
             self._responded[result.snapshot.address] |= done
@@ -109,6 +121,16 @@ class Overlay:
         if ghl_id not in self._records:
             self._records[ghl_id] = self._kit.consents.own(ghl_id)
         return self._records[ghl_id]
+
+    def rule_memory(self, ghl_id: str) -> RuleMemory | None:
+        return self._rules.get(ghl_id) or self._kit.orders.rule_memory(ghl_id)
+
+    def orders(self, ghl_id: str) -> tuple[Order, ...]:
+        waiting = self._kit.orders.waiting(ghl_id)
+        return tuple(order for order in waiting if order.id not in self._decided)
+
+    def sent_today(self, ghl_id: str, day: str) -> int:
+        return self._kit.orders.sent_today(ghl_id, day) + self._sent[ghl_id, day]
 
     def holds_back(self, ghl_id: str) -> bool:
         return self._mass.holds_back(ghl_id)
@@ -151,11 +173,16 @@ class PlanningMemory:
     unsettled: bool
     touched: frozenset[str]
     incoming: tuple[HistoryEntry, ...]
+    orders: tuple[Order, ...]
+    rule_memory: RuleMemory | None
     row: Contact | None = None
     trusting: bool = False
     urgent: bool = False
     swept: Activities = field(default_factory=Activities)
     addresses: set[bytes] = field(default_factory=set)
+
+    def sent_today(self, day: str) -> int:
+        return self.overlay.sent_today(self.ghl_id, day)
 
     def evidence(self, address: bytes) -> Evidence:
         self.addresses |= {address} - {b""}

@@ -13,6 +13,7 @@ from pipeline.planning import pointing
 from pipeline.planning.changes import Describer
 from pipeline.planning.digests import Digests
 from pipeline.planning.groups import Groups
+from pipeline.planning.mailing import held_back, writes_of
 from pipeline.planning.memory import Overlay, PlanningMemory
 from pipeline.planning.recording import (
     Probe,
@@ -29,6 +30,7 @@ from pipeline.sync.around import INCOMING
 from pipeline.sync.case import Outcome, Result
 from pipeline.sync.history import NOTE_HISTORY, TASK_HISTORY
 from pipeline.sync.reconcile import sync_contact
+from pipeline.sync.rules import EVENT
 
 ROUNDS = 4
 """A contact wakes another, or itself, and that one may wake more; it ends by itself, as
@@ -215,6 +217,8 @@ class Planner:
             before.unsettled,
             before.touched,
             self._overlay.incoming(contact_id) if INCOMING in before.touched else (),
+            self._overlay.orders(contact_id) if EVENT in before.touched else (),
+            self._overlay.rule_memory(contact_id),
         )
         mailjet = WatchedMailjet(self._found.mailjet, recorder)
         try:
@@ -229,19 +233,21 @@ class Planner:
             return Turn(contact_id, calls=recorder.calls, problem="not found in GHL")
         self._overlay.settle(contact_id, result, before)
         self._wake(contact_id, result, memory.addresses)
+        mails = writes_of(result, self._policy, self._policy.fingerprint)
         return Turn(
             contact_id,
             str(result.outcome),
             letters,
-            writes=tuple(recorder.writes),
+            writes=(*recorder.writes, *mails),
             calls=recorder.calls,
             left_alone=result.left_alone,
-            remarks=result.remarks,
+            remarks=(*result.remarks, *held_back(result)),
         )
 
     def _letters(self, contact_id: str, before: Peeked) -> str:
         if contact_id in self._planned:
-            return ""
+            # An earlier turn asked for this one.
+            return "".join(sorted(before.touched))
         if not self._is_whole:
             return pointing.EVERYTHING
         ghl, mailjet = self._found.ghl, self._found.mailjet

@@ -28,6 +28,9 @@ class Kind(StrEnum):
     TASK = "tasks made"
     NEW_CONTACT = "contacts made"
     DELETION = "contacts deleted in GHL"
+    MAIL = "mails"
+    DRAFT = "campaigns scheduled"
+    WEBHOOK = "webhooks called"
 
 
 class Effect(StrEnum):
@@ -41,6 +44,7 @@ class Effect(StrEnum):
     RESUBSCRIBED = "subscribed again"
     INCLUDED = "included in campaigns again"
     UNBLOCKED = "unblocked in GHL"
+    TRANSACTIONAL = "sent a transactional mail although opted out"
 
 
 @dataclass(frozen=True)

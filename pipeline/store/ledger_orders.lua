@@ -82,6 +82,8 @@ local function move(id, order, state, why)
   if IS_NOT_SENT[state] then uncount(order) end
   if state ~= 'ready' and state ~= 'sending' then redis.call('DEL', MESSAGE .. id) end
   if IS_END[state] then
+    -- Whoever retries what failed needs to know what happened.
+    if state ~= 'failed' then order.facts = nil end
     unlist(order.contact, id)
     tally(order, 1)
     redis.call('ZADD', ENDED, now, id)

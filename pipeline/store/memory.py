@@ -24,6 +24,7 @@ from pipeline.sync.consent import Record
 from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.orders import Order
 from pipeline.sync.ports import Evidence, Told
+from pipeline.sync.rule_memory import unpack
 from pipeline.sync.rules import EVENT
 
 
@@ -60,7 +61,7 @@ class LeasedMemory:
         self.incoming: tuple[HistoryEntry, ...] = ()
         if INCOMING in letters:
             self.incoming = feed.incoming(opened.lease.ghl_id)
-        self.rule_memory = opened.rules
+        self.rule_memory = unpack(opened.rules)
         self.orders: tuple[Order, ...] = ()
         if EVENT in letters:
             self.orders = self._orders.waiting(opened.lease.ghl_id)

@@ -20,6 +20,7 @@ from pipeline.store import scripts
 from pipeline.store.run_ledger import IDS_PER_CALL, SCRIPTS, in_ms
 from pipeline.store.state import connection_key, connection_prefix
 from pipeline.sync.orders import ENDS, Decision, Order, OrderKind, State
+from pipeline.sync.rule_memory import RuleMemory, unpack
 
 LEASE_SECONDS = 60.0
 """No sender takes so long from its last word to the vendor's answer."""
@@ -111,6 +112,11 @@ class Orders:
         stored = self._redis.hget(self._key("orders:day"), contact_id)
         known, _, count = (cast("bytes | None", stored) or b"").decode().rpartition(":")
         return int(count) if known == day and count else 0
+
+    def rule_memory(self, contact_id: str) -> RuleMemory | None:
+        """What rules remember of a contact; None before they met it."""
+        stored = self._redis.hget(self._key("rules"), contact_id)
+        return unpack(cast("bytes | None", stored) or b"")
 
     def take(self, most: int) -> Batch:
         """Take up to `most` mails to send, and the drafts and webhooks beside them.
@@ -242,8 +248,10 @@ def pack_orders(
 
 
 def _facts(order: Order) -> dict[str, str | int]:
-    facts = {name: getattr(order, name) for name in FACTS}
-    return {**facts, "kind": order.kind, "contact": order.contact_id}
+    told = {name: getattr(order, name) for name in FACTS}
+    # As text: Lua would make an object of an empty list.
+    facts = json.dumps(dict(order.facts)) if order.facts else ""
+    return {**told, "kind": order.kind, "contact": order.contact_id, "facts": facts}
 
 
 def _placed(id_: bytes, packed: bytes) -> Placed:
@@ -252,6 +260,7 @@ def _placed(id_: bytes, packed: bytes) -> Placed:
         id=id_.decode(),
         kind=OrderKind(stored["kind"]),
         contact_id=stored["contact"],
+        facts=json.loads(stored.get("facts") or "{}"),
         **{name: stored[name] for name in FACTS},
     )
     return Placed(

@@ -27,6 +27,7 @@ class SetupRecord:
         backfill: the operator wants what was there before in the history too.
         done_ms: milliseconds since 1970 UTC.
         custom_fields: GHL's custom fields that the mapping names, by key.
+        armed_ms: when the first full run began; 0 before it.
     """
 
     key: bytes
@@ -40,6 +41,7 @@ class SetupRecord:
     historic: frozenset[str] = frozenset()
     backfill: bool = False
     custom_fields: Mapping[str, Custom] = field(default_factory=dict)
+    armed_ms: int = 0
 
 
 def setup_record(fields: Mapping[bytes, bytes]) -> SetupRecord | None:
@@ -61,6 +63,7 @@ def setup_record(fields: Mapping[bytes, bytes]) -> SetupRecord | None:
             key: Custom(*facts)
             for key, facts in json.loads(fields.get(b"custom_fields", b"{}")).items()
         },
+        armed_ms=int(fields.get(b"armed_ms", 0)),
     )
 
 
@@ -123,7 +126,8 @@ class SetupStore:
             self._redis.set(self._key("watermark"), to_ms)
 
     def full_run_began(self, at_ms: int) -> None:
-        """Remember when a full run last began, however many others follow."""
+        """Remember when a full run last began, and when the first one did."""
+        self._redis.hsetnx(self._key("setup"), "armed_ms", at_ms)
         self._redis.set(self._key("full_run"), at_ms)
 
     def full_run_ms(self) -> int | None:

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pipeline.sync.activity import HistoryEntry
-from pipeline.sync.consent import Record
+from pipeline.sync.activity import Activities, HistoryEntry
+from pipeline.sync.consent import Record, Verdict
+from pipeline.sync.contact import Contact
 from pipeline.sync.mail_event import MailEvent
+from pipeline.sync.orders import Decision, Order
 from pipeline.sync.ports import Ghl, Mailjet, Memory, Policy
 from pipeline.sync.reading import read_inheritance
+from pipeline.sync.rule_memory import RuleMemory
 from pipeline.sync.sides import Inheritance
 from pipeline.sync.snapshot import Snapshot
 
@@ -46,6 +49,28 @@ GONE_FROM_GHL = frozenset(
 
 
 @dataclass(frozen=True)
+class Found:
+    """A contact as its sync found it, for the rules about it.
+
+    Args:
+        is_whole: it was read singly: what GHL did not tell is not set.
+        activities: what was read of them.
+        verdict: None where there is no usable address.
+        bounced: the address takes no mail.
+        is_oldest: of the contacts with the address, which alone is written to.
+        on_list: it is on our list.
+    """
+
+    contact: Contact
+    is_whole: bool
+    activities: Activities = field(default_factory=Activities)
+    verdict: Verdict | None = None
+    bounced: bool = False
+    is_oldest: bool = True
+    on_list: bool = True
+
+
+@dataclass(frozen=True)
 class Result:
     """What to remember, in one step with the settlement of the lease.
 
@@ -63,6 +88,11 @@ class Result:
         again: kinds to read anew, because we made some.
         answered: entries of Mailjet's that ask for nothing more.
         responded: events of the snapshot's address that rules ask nothing more for.
+        found: the contact as it was found; None where nobody is there to answer.
+        rule_memory: what rules remember of it; None leaves that as it is.
+        orders: those that were placed.
+        decisions: what became of these, and of earlier ones, by the order's id.
+        day: the contact's, by which what it gets is counted.
     """
 
     outcome: Outcome
@@ -77,6 +107,11 @@ class Result:
     again: str = ""
     answered: tuple[HistoryEntry, ...] = ()
     responded: tuple[MailEvent, ...] = ()
+    found: Found | None = field(default=None, repr=False)
+    rule_memory: RuleMemory | None = None
+    orders: tuple[Order, ...] = ()
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    day: str = ""
 
 
 @dataclass(frozen=True)

@@ -202,3 +202,11 @@ def has_older(contact_id: str, added_ms: int, sharers: Mapping[str, Snapshot]) -
     """Of contacts that share an address the oldest writes, and answers events."""
     own = (added_ms, contact_id)
     return any((other.added_ms, id_) < own for id_, other in sharers.items())
+
+
+def known_id(sides: Sides, evidence: Evidence) -> int:
+    """Mailjet's id of the address, also where another contact had it made."""
+    if sides.subscriber is not None and sides.subscriber.contact_id:
+        return sides.subscriber.contact_id
+    others = (sharer.mailjet_id for sharer in evidence.sharers.values())
+    return sides.remembered_id or max(others, default=0)

@@ -66,8 +66,14 @@ def holds_no(actions: Iterable[Action]) -> bool:
     return any(isinstance(action, Unsubscribe | Exclude | Block) for action in actions)
 
 
+def is_on_list(sides: Sides, actions: Iterable[Action]) -> bool:
+    """Whether the person is on our list once the actions are carried out."""
+    adds = any(isinstance(a, Upsert) and a.action is ListAction.ADD for a in actions)
+    return adds or not _is_off_the_list(sides)
+
+
 def _consent(sides: Sides, field_map: FieldMap) -> list[Action]:
-    managed = (sides.list_id, *field_map.layout.lists)
+    managed = (sides.list_id, *field_map.layout.managed)
     if sides.subscriber is not None:
         state = sides.subscriber.unsubscribed or {}
         unsubscribed = all(state.get(list_id) is True for list_id in managed)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pipeline.sync.case import Case, Outcome, Result
+from pipeline.sync.case import Case, Found, Outcome, Result
 from pipeline.sync.contact import Contact, EmailProblem
 from pipeline.sync.judging import Hearing, Judgement
 from pipeline.sync.remembering import empty_snapshot
@@ -33,7 +33,8 @@ def without_address(case: Case, contact: Contact) -> Result:
         excluded=bool(heir and heir.excluded),
     )
     wake = tuple(sorted(case.left_behind(b"")))
-    return Result(outcome, snapshot, judgement.record, wake=wake)
+    found = Found(contact, is_whole=contact is not case.memory.row)
+    return Result(outcome, snapshot, judgement.record, wake=wake, found=found)
 
 
 def erased(

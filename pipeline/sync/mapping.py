@@ -46,10 +46,16 @@ class Layout:
 
     Args:
         note_excerpt: the text of the last note is a property too.
+        rule_lists: lists that rules add to; whoever opts out leaves them as well.
+        rule_properties: name and datatype of those that rules set.
+        every_custom_field: rules ask for custom fields by any key.
     """
 
     rows: tuple[Row, ...] = CORE_ROWS
     note_excerpt: bool = False
+    rule_lists: tuple[int, ...] = ()
+    rule_properties: tuple[tuple[str, str], ...] = ()
+    every_custom_field: bool = False
 
     @cached_property
     def datatypes(self) -> dict[str, str]:
@@ -64,6 +70,11 @@ class Layout:
     def lists(self) -> tuple[int, ...]:
         """The Mailjet lists that rows are about."""
         return tuple(sorted({row.list_id for row in self.rows if row.list_id}))
+
+    @property
+    def managed(self) -> tuple[int, ...]:
+        """Lists that are kept beside the connection's own."""
+        return (*self.lists, *self.rule_lists)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -153,7 +164,7 @@ class FieldMap:
     @property
     def properties(self) -> dict[str, str]:
         """Every Mailjet property, with its Mailjet datatype."""
-        return self.layout.datatypes
+        return {**self.layout.datatypes, **dict(self.layout.rule_properties)}
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -41,12 +41,14 @@ ENDS = frozenset({State.DONE, State.REHEARSED, State.HELD, State.FAILED})
 
 @dataclass(frozen=True)
 class Order:
-    """One order; it holds ids and names of the operator's, and nobody's data.
+    """One order: ids, and names of the operator's.
 
     Args:
         id: Mailjet's CustomID of the mail.
         trigger: what happened.
-        until_ms: from when on it is too late.
+        until_ms: from when on it is too late; of a draft, when it is sent.
+        facts: variables of what happened, as `Change.facts`; kept until the order is at
+            its end.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Order:
     trigger: str
     made_ms: int
     until_ms: int
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

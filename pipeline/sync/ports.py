@@ -21,6 +21,8 @@ from pipeline.sync.contact import Contact, ListAction, Subscriber
 from pipeline.sync.delivery import Delivery
 from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.mapping import FieldMap
+from pipeline.sync.orders import Order, Sending
+from pipeline.sync.rule_memory import RuleMemory
 from pipeline.sync.rules import Rule
 from pipeline.sync.snapshot import Fingerprint, Snapshot
 
@@ -128,7 +130,9 @@ class Memory(Protocol):
 
     `touched` has a letter for each kind of activity that somebody pointed at, and
     `swept` what the full run's sweeps tell: a kind that is None there is unchanged or
-    unknown. `incoming` are entries of Mailjet's history that ask for something in GHL.
+    unknown. `incoming` are entries of Mailjet's history that ask for something in GHL,
+    `orders` those of the contact that are to be decided, `rule_memory` what rules
+    remember of it, None before they met it.
     """
 
     row: Contact | None
@@ -140,6 +144,11 @@ class Memory(Protocol):
     touched: frozenset[str]
     swept: Activities
     incoming: tuple[HistoryEntry, ...]
+    orders: tuple[Order, ...]
+    rule_memory: RuleMemory | None
+
+    def sent_today(self, day: str) -> int:
+        """How many orders that count went to the contact on a day."""
 
     def evidence(self, address: bytes) -> Evidence:
         """What is known; of an empty address only what the contact itself said."""
@@ -218,6 +227,9 @@ class Policy:
 
     Args:
         create_contacts: who is on the list and not in GHL is made a contact there.
+        sending: guards for what rules send.
+        armed_ms: when the first import began; a contact that GHL made since is new to
+            rules, and before it nobody is. Milliseconds since 1970 UTC.
     """
 
     list_id: int
@@ -231,7 +243,9 @@ class Policy:
     deletions: Deletions = Deletions.UNSUBSCRIBE
     create_contacts: bool = False
     rules: tuple[Rule, ...] = ()
+    sending: Sending = field(default_factory=Sending)
+    armed_ms: int = 0
 
     @property
     def managed_lists(self) -> tuple[int, ...]:
-        return (self.list_id, *self.field_map.layout.lists)
+        return (self.list_id, *self.field_map.layout.managed)

@@ -7,16 +7,24 @@ be read, and tested, as the one story that it is.
 from dataclasses import replace
 
 from pipeline.errors import BudgetSpent, NotFound, VendorError
-from pipeline.sync import around, deleting, ghl_dnd, leaving, newcomers, responding
+from pipeline.sync import (
+    around,
+    deleting,
+    ghl_dnd,
+    leaving,
+    newcomers,
+    responding,
+)
 from pipeline.sync.actions import Action, Adopt, Append, Confirm
 from pipeline.sync.adopting import remarks
 from pipeline.sync.around import Around
-from pipeline.sync.case import Outcome, Result
-from pipeline.sync.comparing import Comparison, after
+from pipeline.sync.case import Found, Outcome, Result
+from pipeline.sync.comparing import Comparison, after, known_id
 from pipeline.sync.consent import Source, Verdict
 from pipeline.sync.contact import Contact, Subscriber
-from pipeline.sync.diff import holds_no, plan
+from pipeline.sync.diff import holds_no, is_on_list, plan
 from pipeline.sync.judging import Judgement
+from pipeline.sync.noticing import tells
 from pipeline.sync.ports import Evidence, Ghl, Mailjet, Memory, Policy
 from pipeline.sync.reading import NOBODY, read_subscriber
 from pipeline.sync.remembering import remember
@@ -49,18 +57,12 @@ class _Sync(Comparison):
             if result.snapshot and (self.memory.urgent or result.postponed):
                 # What is around a person must not hold up a no: in a turn of its own.
                 return replace(result, wake=(*result.wake, self.contact_id))
-            made = responding.work_in_ghl(self, result.snapshot)
+            made = responding.work_in_ghl(self, result)
         except NotFound as error:
             if error.vendor != "ghl" or not self._is_gone():
                 raise
             result, made = deleting.deleted(self), responding.Response()
-        return replace(
-            result,
-            again=made.again,
-            answered=self.memory.incoming,
-            responded=made.events,
-            wake=(*result.wake, *made.wake),
-        )
+        return made.added_to(replace(result, answered=self.memory.incoming))
 
     def _is_gone(self) -> bool:
         """A contact may be deleted while we look around it."""
@@ -108,7 +110,8 @@ class _Sync(Comparison):
             return False
         if row.email is None:
             return False
-        if not self.policy.field_map.knows_enough(row):
+        policy = self.policy
+        if not (policy.field_map.knows_enough(row) and tells(row, policy.rules)):
             return False
         snapshot = self.memory.snapshot
         return snapshot is None or (row.date_updated_ms or 0) >= snapshot.updated_ms
@@ -134,7 +137,7 @@ class _Sync(Comparison):
         found = self._look(contact, sides, found)
         values = found.wanted(self.policy)
         sides = replace(sides, wanted={**sides.wanted, **values})
-        mailjet_id = _mailjet_id(sides, evidence)
+        mailjet_id = known_id(sides, evidence)
         appends = self._appends(found, mailjet_id)
         actions = (*self._plan(sides), *appends)
         if contact is self.memory.row and any(isinstance(a, Adopt) for a in actions):
@@ -151,7 +154,7 @@ class _Sync(Comparison):
             )
             if not mailjet_id:
                 # Our state was lost, and their history may tell it already.
-                appends = self._appends(found, _mailjet_id(sides, evidence))
+                appends = self._appends(found, known_id(sides, evidence))
             actions = (*self._plan(sides), *appends)
             if lost := self._lost(sides):
                 return leaving.erased(self, lost, contact, judgement, sides)
@@ -179,7 +182,7 @@ class _Sync(Comparison):
                 # Somebody with this address was settled since we looked.
                 return self._with_address(contact, email, now, found)
         writer = Writer(self.ghl, self.mailjet, self.policy, contact.id, email)
-        facts = writer.run(actions, _mailjet_id(sides, evidence))
+        facts = writer.run(actions, known_id(sides, evidence))
         before = around.carried_before(self.memory)
         return Result(
             _outcome(actions, sides),
@@ -194,6 +197,15 @@ class _Sync(Comparison):
             left_alone=(*found.left_alone, *facts.left_alone),
             remarks=remarks(contact, sides, self.policy, wrote=bool(actions)),
             crossings=found.crossings(self.policy.carrying.now_ms),
+            found=Found(
+                contact,
+                is_whole=contact is not self.memory.row,
+                activities=found.activities,
+                verdict=judgement.verdict,
+                bounced=judgement.bounced,
+                is_oldest=sides.writes_properties,
+                on_list=is_on_list(sides, actions),
+            ),
         )
 
     def _look(self, contact: Contact, sides: Sides, found: Around | None) -> Around:
@@ -273,14 +285,6 @@ class _Sync(Comparison):
         if old is None or sides.inherits or sides.subscriber is not NOBODY:
             return None
         return old if old.erased or sides.remembered_id else None
-
-
-def _mailjet_id(sides: Sides, evidence: Evidence) -> int:
-    """Mailjet's id of the address, also where another contact had it made."""
-    if sides.subscriber is not None and sides.subscriber.contact_id:
-        return sides.subscriber.contact_id
-    others = (sharer.mailjet_id for sharer in evidence.sharers.values())
-    return sides.remembered_id or max(others, default=0)
 
 
 def _outcome(actions: tuple[Action, ...], sides: Sides) -> Outcome:

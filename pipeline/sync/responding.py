@@ -1,28 +1,30 @@
-"""Answer what somebody did with a mail, as the rules say, exactly once in effect.
+"""Answer what happened to a contact, as the rules say, exactly once in effect.
 
-GHL has no idempotency keys: a task carries its rule and event as a visible reference, a
-note its campaign, and whoever comes after a lost answer looks for that before posting.
+What is to be answered gets the contact a turn of its own, in which both sides are read
+anew. GHL has no idempotency keys: what is made there carries its rule and change as a
+visible reference, a note its campaign, and whoever comes after a lost answer looks for
+that before posting. What is sent is ordered, and decided here.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from pipeline.sync import granting
-from pipeline.sync.activity import Note, Task
-from pipeline.sync.around import Kind
-from pipeline.sync.campaigns import Campaign, campaign_of
-from pipeline.sync.case import Case
+from pipeline.sync.case import Case, Found, Result
 from pipeline.sync.comparing import has_older
-from pipeline.sync.contact import Contact
-from pipeline.sync.deeds import AddTag, KeepSummary, MakeTask
+from pipeline.sync.deciding import Decider, deed_of, place
+from pipeline.sync.doing import Doer
+from pipeline.sync.facts import facts_of
 from pipeline.sync.mail_event import MailEvent
-from pipeline.sync.making import Refused, make_task, whole
-from pipeline.sync.once import make_once
-from pipeline.sync.rules import EVENT, Rule
+from pipeline.sync.making import Refused
+from pipeline.sync.noticing import Noticed, is_true, notice, watches
+from pipeline.sync.orders import Decision, Order
+from pipeline.sync.rule_memory import RuleMemory
+from pipeline.sync.rules import EVENT
 from pipeline.sync.snapshot import Snapshot
-from pipeline.sync.triggers import Change, of_event
-from pipeline.sync.wishes import DAY_MS
+from pipeline.sync.timing import KIND_OF, Fired, sooner
+from pipeline.sync.triggers import TIMED, Trigger, of_event, variables
 
 
 @dataclass(frozen=True)
@@ -33,32 +35,56 @@ class Response:
         again: letters of kinds to read anew, or `EVENT` for a turn of its own.
         wake: the contact, where it got a tag and has to be looked at again.
         events: those that were answered.
+        crossings, rule_memory, orders, decisions, day: as of a sync's result.
+        remarks: rules that fired too often.
     """
 
     again: str = ""
     wake: tuple[str, ...] = ()
     events: tuple[MailEvent, ...] = ()
+    crossings: Mapping[str, int] = field(default_factory=dict)
+    rule_memory: RuleMemory | None = None
+    orders: tuple[Order, ...] = ()
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    day: str = ""
+    remarks: tuple[str, ...] = ()
+
+    def added_to(self, result: Result) -> Result:
+        """A sync's result with what came of answering."""
+        return replace(
+            result,
+            again=self.again,
+            wake=(*result.wake, *self.wake),
+            responded=self.events,
+            crossings=sooner(result.crossings, self.crossings),
+            remarks=(*result.remarks, *self.remarks),
+            rule_memory=self.rule_memory,
+            orders=self.orders,
+            decisions=self.decisions,
+            day=self.day,
+        )
 
 
-def work_in_ghl(case: Case, snapshot: Snapshot | None) -> Response:
-    """Make what was asked for in Mailjet, and what its events call for.
+def work_in_ghl(case: Case, result: Result) -> Response:
+    """Make what was asked for in Mailjet, and what rules call for.
 
     Neither holds up the other.
 
     Raises:
         what `granting.grant` and `respond` raise.
     """
-    if snapshot is None:
+    if result.snapshot is None:
         return Response()
     refused = Refused()
     granted = refused.unless(partial(granting.grant, case)) or ""
-    response = refused.unless(partial(respond, case, snapshot)) or Response()
+    answer = partial(respond, case, result.snapshot, result.found)
+    response = refused.unless(answer) or Response()
     refused.tell()
     return replace(response, again=granted + response.again)
 
 
-def respond(case: Case, snapshot: Snapshot) -> Response:
-    """Do what the rules say about the events of the contact's address.
+def respond(case: Case, snapshot: Snapshot, found: Found | None = None) -> Response:
+    """Do what the rules say about the contact, and about the events of its address.
 
     Args:
         snapshot: the contact as it was just synced.
@@ -69,114 +95,112 @@ def respond(case: Case, snapshot: Snapshot) -> Response:
         Ambiguous: something may have been made.
         PermanentError: something was refused; everything else is there.
     """
-    memory, address = case.memory, snapshot.address
-    before = memory.snapshot
-    is_new = before is None or before.address != address
-    is_due = EVENT in memory.touched
-    if not (case.policy.rules and address and (is_due or is_new)) or memory.urgent:
+    if not case.policy.rules or case.memory.urgent:
         return Response()
-    if not memory.interactions(address):
-        return Response()
-    if not is_due:
-        # The letter keeps a contact waiting whose worker died while it made something.
-        return Response(again=EVENT)
-    sharers = memory.begin(*case.addresses(address)).sharers
-    if has_older(case.contact_id, snapshot.added_ms, sharers):
-        return Response()
-    return _Answer(case, address, memory.interactions(address)).run()
+    return _Responding(case, snapshot, found).run()
 
 
-class _Answer:
-    def __init__(
-        self, case: Case, address: bytes, events: tuple[MailEvent, ...]
-    ) -> None:
+class _Responding:
+    def __init__(self, case: Case, snapshot: Snapshot, found: Found | None) -> None:
         self._case = case
-        self._address = address
-        self._events = events
-        self._made = ""
-        self._wake: tuple[str, ...] = ()
+        self._memory = case.memory
+        self._policy = case.policy
+        self._snapshot = snapshot
+        self._found = found
+
+    @cached_property
+    def _facts(self) -> dict[str, object]:
+        found, policy = self._found, self._policy
+        if found is None:
+            return {}
+        custom, now_ms = policy.field_map.custom, policy.carrying.now_ms
+        return facts_of(found.contact, custom, now_ms, is_whole=found.is_whole)
 
     def run(self) -> Response:
-        refused = Refused()
-        called = [
-            (rule, [of_event(event) for event in wanted])
-            for rule in self._case.policy.rules
-            if (wanted := [event for event in self._events if rule.wants(event)])
-        ]
-        tags = [deed.tag for rule, _ in called for deed in rule.deeds(AddTag)]
-        for tag in dict.fromkeys(tags):
-            refused.unless(partial(self._tag, tag))
-        for rule, changes in called:
-            for deed in rule.deeds(MakeTask):
-                refused.unless(partial(self._task, rule, deed, changes))
-        noted = {
-            change.event.campaign_id
-            for rule, changes in called
-            if rule.deeds(KeepSummary)
-            for change in changes
-            if change.event
-        }
-        told = self._case.memory.campaigns(self._address) if noted else {}
-        for campaign_id in sorted(noted & told.keys()):
-            refused.unless(partial(self._note, told[campaign_id]))
-        refused.tell()
-        return Response(self._made, self._wake, self._events)
+        events, noticed = self._events(), self._noticed()
+        if not (events or self._memory.orders or noticed.fired):
+            return self._of(noticed, Response())
+        if EVENT not in self._memory.touched or self._memory.trusting:
+            # The letter keeps a contact waiting whose worker died while it made
+            # something, and both sides are read anew under it.
+            return Response(again=EVENT + _letters(noticed))
+        return self._of(noticed, self._answer(events, noticed))
 
-    @cached_property
-    def _contact(self) -> Contact:
-        return self._case.ghl.get_contact(self._case.contact_id)
+    def _events(self) -> tuple[MailEvent, ...]:
+        memory, address = self._memory, self._snapshot.address
+        before = memory.snapshot
+        is_new = before is None or before.address != address
+        if not address or not (EVENT in memory.touched or is_new):
+            return ()
+        return memory.interactions(address)
 
-    @cached_property
-    def _tasks(self) -> tuple[Task, ...]:
-        return whole(self._case.ghl.list_tasks(self._case.contact_id), "tasks")
-
-    @cached_property
-    def _notes(self) -> dict[int, Note]:
-        """Our notes by campaign."""
-        listing = self._case.ghl.list_notes(self._case.contact_id)
-        found = {campaign_of(note.body): note for note in whole(listing, "notes")}
-        return {id_: note for id_, note in found.items() if id_ is not None}
-
-    def _tag(self, tag: str) -> None:
-        ghl, contact_id = self._case.ghl, self._case.contact_id
-        if tag not in (self._contact.tags or ()):
-            make_once(lambda: ghl.add_tags(contact_id, [tag]))
-            self._wake = (contact_id,)
-        elif self._case.memory.unsettled:
-            # It may be ours, of an attempt that was cut short.
-            self._wake = (contact_id,)
-
-    def _task(self, rule: Rule, deed: MakeTask, changes: Sequence[Change]) -> None:
-        """A task for the newest change, unless one is open or was made for it.
-
-        Older ones are answered with it.
-        """
-        tasks = [task for task in self._tasks if rule.changes_of(task)]
-        known = {one for task in tasks for one in rule.changes_of(task)}
-        newest = max(changes, key=lambda change: (change.at_ms, change.key))
-        if newest.digest in known or any(not task.completed for task in tasks):
-            return
-        carrying = self._case.policy.carrying
-        owner = self._contact.values.get("assignedTo")
-        make_task(
-            self._case.ghl,
-            self._case.contact_id,
-            title=rule.title(deed.title, newest, carrying.zone),
-            due_ms=carrying.now_ms + deed.due_days * DAY_MS,
-            body=rule.body(newest, carrying.zone),
-            assignee=owner or deed.assignee or carrying.task_assignee,
+    def _noticed(self) -> Noticed:
+        """What changed about the contact; nothing where no rule is about it."""
+        if self._found is None or not watches(self._policy.rules):
+            return Noticed()
+        return notice(
+            self._found.contact,
+            self._found.activities,
+            self._memory.rule_memory,
+            self._policy,
+            is_whole=self._found.is_whole,
         )
-        self._made += Kind.TASKS
 
-    def _note(self, campaign: Campaign) -> None:
-        ghl, contact_id = self._case.ghl, self._case.contact_id
-        text = campaign.text(self._case.policy.carrying.zone)
-        note = self._notes.get(campaign.id)
-        if note is None:
-            make_once(lambda: ghl.create_note(contact_id, text))
-        elif note.body != text:
-            note_id = note.id
-            make_once(lambda: ghl.update_note(contact_id, note_id, text))
-        else:
-            return
-        self._made += Kind.NOTES
+    def _of(self, noticed: Noticed, response: Response) -> Response:
+        """The response, with what is to be remembered of what was noticed."""
+        if noticed.memory is None:
+            return response
+        is_known = noticed.memory == self._memory.rule_memory
+        return replace(
+            response,
+            again=response.again + noticed.unread,
+            crossings=noticed.crossings,
+            rule_memory=None if is_known else noticed.memory,
+            remarks=tuple(
+                f"rule {name!r} fired as often as it may in a day"
+                for name in dict.fromkeys(noticed.too_often)
+            ),
+        )
+
+    def _answer(self, events: tuple[MailEvent, ...], noticed: Noticed) -> Response:
+        case, carrying = self._case, self._policy.carrying
+        address, added_ms = self._snapshot.address, self._snapshot.added_ms
+        sharers = self._memory.begin(*case.addresses(address)).sharers
+        if has_older(case.contact_id, added_ms, sharers):
+            # Of contacts with one address the oldest answers for it.
+            events = ()
+        fired = (*self._called(events), *noticed.fired)
+        made = Doer(case, self._snapshot).do(fired)
+        response = Response(made.again, made.wake, events)
+        if self._found is None:
+            return response
+        orders = place(fired, case.contact_id, carrying.now_ms, carrying.zone)
+        decider = Decider(case, self._found, self._facts, self._snapshot.mailjet_id)
+        return replace(
+            response,
+            orders=orders,
+            decisions={
+                order.id: decider.decide(order, deed_of(order, self._policy.rules))
+                for order in (*orders, *self._memory.orders)
+            },
+            day=decider.day,
+        )
+
+    def _called(self, events: tuple[MailEvent, ...]) -> tuple[Fired, ...]:
+        """The rules that answer events, each with all that it answers."""
+        return tuple(
+            Fired(rule, of_event(event))
+            for rule in self._policy.rules
+            for event in events
+            if rule.wants(event) and self._holds(Fired(rule, of_event(event)))
+        )
+
+    def _holds(self, fired: Fired) -> bool:
+        facts = {**self._facts, **variables(fired.change.facts)}
+        return bool(is_true(fired.rule, facts))
+
+
+def _letters(noticed: Noticed) -> str:
+    """What has to be read again in the turn that answers."""
+    timed = (Trigger(c.trigger) for _, c in noticed.fired if c.trigger in TIMED)
+    return "".join(sorted({*noticed.unread, *(KIND_OF[one] for one in timed)}))

@@ -19,8 +19,12 @@ class Trigger(StrEnum):
     APPOINTMENT_SOON = "appointment_soon"
 
 
-ANSWERED_WITHIN_MS = 7 * 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+ANSWERED_WITHIN_MS = 7 * DAY_MS
 """What was not answered for a week is no news any more."""
+TIMES = frozenset({"event.at", "task.due", "appointment.start"})
+"""Variables of changes that are times."""
 TIMED = frozenset({Trigger.TASK_DUE, Trigger.APPOINTMENT_SOON})
 
 
@@ -34,7 +38,7 @@ class Change:
         at_ms: when it was, milliseconds since 1970 UTC.
         until_ms: from when on it is too late to answer it.
         what: a tag, the title of a task or an appointment; "" for all others.
-        facts: its variables, by name.
+        facts: its variables, by name; JSON, a time in milliseconds.
         event: of Mailjet's events.
     """
 
@@ -61,7 +65,7 @@ def of_event(event: MailEvent) -> Change:
         "event.url": event.url,
         "event.campaign": event.campaign,
         "event.campaign_id": event.campaign_id,
-        "event.at": moment(event.at_ms),
+        "event.at": event.at_ms,
     }
     return Change(
         event.kind,
@@ -71,6 +75,14 @@ def of_event(event: MailEvent) -> Change:
         facts=facts,
         event=event,
     )
+
+
+def variables(facts: Mapping[str, object]) -> dict[str, object]:
+    """A change's facts as expressions take them."""
+    return {
+        name: moment(value) if name in TIMES and isinstance(value, int) else value
+        for name, value in facts.items()
+    }
 
 
 def moment(at_ms: int) -> datetime:

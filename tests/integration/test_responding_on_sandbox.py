@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.permit import Lane
+from pipeline.sync.deeds import MakeTask
 from pipeline.sync.mail_event import EventKind, MailEvent
 from pipeline.sync.once import SETTLING_SECONDS
 from pipeline.sync.rules import EVENT
+from pipeline.sync.triggers import of_event
 from tests.builders import make_event
 from tests.conftest import DriverFactory
 from tests.driver import Driver, dnd
@@ -298,11 +300,11 @@ def test_what_a_lost_worker_had_sent_is_waited_for_and_not_sent_again(
     assert ruled.ledger.expire("letter", ()) == 1
     assert not ruled.work()
 
-    (rule,) = [rule for rule in ruled.kit.rules if rule.task]
+    (rule,) = [rule for rule in ruled.kit.rules if rule.deeds(MakeTask)]
     record = ruled.kit.record()
     assert record is not None
     zone = ruled.kit.policy(record).carrying.zone
-    made = rule.body(click(), zone)
+    made = rule.body(of_event(click()), zone)
     ruled.sandbox.put_task(
         contactId=ana["id"], title="Call", dueDate="2027-01-01T00:00:00Z", body=made
     )

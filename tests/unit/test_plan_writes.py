@@ -6,7 +6,7 @@ from pipeline.errors import Drifted, Rejected
 from pipeline.plan_view import masked
 from pipeline.planning.digests import Digests
 from pipeline.planning.groups import Groups
-from pipeline.planning.guard import Guard
+from pipeline.planning.guard import PlanGuard
 from pipeline.planning.watched import Call
 from pipeline.planning.writes import Kind, Turn, Write
 from pipeline.sync.activity import Note
@@ -39,13 +39,13 @@ def task(assigned_to: str, due_ms: int = NOW_MS) -> Call:
     return Call("ghl", "create_task", GHL_ID, facts)
 
 
-def guard(*calls: Call) -> Guard:
+def guard(*calls: Call) -> PlanGuard:
     known = digests()
     writes = (
         Write(call.vendor, call.route, Kind.TASK, known.of(GHL_ID, call))
         for call in calls
     )
-    return Guard(Turn(GHL_ID, writes=tuple(writes)), digests())
+    return PlanGuard(Turn(GHL_ID, writes=tuple(writes)), Fingerprint(KEY), digests())
 
 
 def test_a_digest_changes_with_the_value_and_not_with_the_clock() -> None:

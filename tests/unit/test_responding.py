@@ -19,10 +19,11 @@ from pipeline.errors import (
 )
 from pipeline.sync.activity import HistoryEntry, Listing, Note, Task
 from pipeline.sync.campaigns import Campaign, Mark, campaigns, marks
-from pipeline.sync.case import Case
+from pipeline.sync.case import Case, Outcome, Result
 from pipeline.sync.deeds import AddTag, KeepSummary, MakeTask
 from pipeline.sync.mail_event import EventKind, MailEvent
 from pipeline.sync.once import SETTLING_SECONDS
+from pipeline.sync.orders import Order
 from pipeline.sync.ports import Evidence
 from pipeline.sync.responding import Response, respond, work_in_ghl
 from pipeline.sync.rules import EVENT, Rule, wants
@@ -42,6 +43,7 @@ from tests.tiny_vendors import NOW_MS, TinyGhl, TinyMailjet
 ADDRESS = b"8 bytes."
 ANN = make_contact(values={"assignedTo": "user1"}, tags=("lead",))
 SYNCED = make_snapshot(address=ADDRESS, added_ms=5)
+RESULT = Result(Outcome.UNCHANGED, SYNCED)
 TAGS = make_rule(AddTag("opened"), name="tags", on=frozenset({EventKind.OPEN}))
 CALLS = make_rule(MakeTask("Call: clicked {url}"), name="calls")
 PRICES = make_rule(
@@ -62,6 +64,8 @@ class Heard:
     snapshot: Snapshot | None = SYNCED
     touched: frozenset[str] = frozenset({EVENT})
     urgent: bool = False
+    trusting: bool = False
+    orders: tuple[Order, ...] = ()
     unsettled: bool = False
     incoming: tuple[HistoryEntry, ...] = ()
     sharers: dict[str, Snapshot] = field(default_factory=dict)
@@ -311,13 +315,15 @@ def test_what_was_asked_for_in_mailjet_and_rules_do_not_hold_up_each_other() -> 
         ghl, memory = Ghl(refused(what)), Heard(incoming=(asked,))
         memory.hear([make_event()])
         with pytest.raises(Rejected):
-            work_in_ghl(case_of(memory, ghl), SYNCED)
+            work_in_ghl(case_of(memory, ghl), RESULT)
         assert len(ghl.written) == 3
 
     ghl = Ghl()
-    made = work_in_ghl(case_of(memory, ghl), SYNCED)
+    made = work_in_ghl(case_of(memory, ghl), RESULT)
     assert set(made.again) == {"n", "t"}
-    assert work_in_ghl(case_of(memory, ghl), None) == Response()
+    assert (
+        work_in_ghl(case_of(memory, ghl), replace(RESULT, snapshot=None)) == Response()
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,281 @@
+"""What changed about a contact since its rules last looked, and which of them fire.
+
+A rule for `updated` fires when its condition becomes true; the other triggers are
+things that happen, of which its condition has to be true. A contact that is met for the
+first time tells nothing new, unless GHL made it after the first import began.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from pipeline.errors import CannotTell
+from pipeline.sync.activity import Activities
+from pipeline.sync.contact import Contact
+from pipeline.sync.facts import CHANGED_FIELDS, CONTACT, CUSTOM_FIELDS, facts_of
+from pipeline.sync.ports import Policy
+from pipeline.sync.rule_memory import RuleMemory, newest
+from pipeline.sync.rules import Rule
+from pipeline.sync.timing import Fired, crossings, moments, timing, unread_kinds
+from pipeline.sync.triggers import (
+    ANSWERED_WITHIN_MS,
+    DAY_MS,
+    Change,
+    Trigger,
+    variables,
+)
+
+CLOCKS_DIFFER_MS = 300_000
+FIRES_A_DAY = 10
+"""Of one rule and contact: rules that undo each other's tags would go on for ever."""
+TAGS = "tags"
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """What came of looking.
+
+    Args:
+        memory: what to remember once what fired was answered; None is nothing.
+        unread: kinds of activities that have to be read for the rules' sake.
+        crossings: kinds to when a rule waits for something of theirs, in milliseconds.
+        too_often: rules that fired as often as they may today.
+    """
+
+    fired: tuple[Fired, ...] = ()
+    memory: RuleMemory | None = None
+    unread: str = ""
+    crossings: Mapping[str, int] = field(default_factory=dict)
+    too_often: tuple[str, ...] = ()
+
+
+def watches(rules: Iterable[Rule]) -> bool:
+    """Whether some rule is about the contact itself, not only about its mails."""
+    return any(rule.on & set(Trigger) for rule in rules)
+
+
+def is_true(rule: Rule, facts: Mapping[str, object]) -> bool | None:
+    """Whether the condition holds; None where that cannot be told."""
+    if rule.when is None:
+        return True
+    try:
+        return bool(rule.when(facts))
+    except CannotTell:
+        return None
+
+
+def notice(
+    contact: Contact,
+    activities: Activities,
+    before: RuleMemory | None,
+    policy: Policy,
+    *,
+    is_whole: bool,
+) -> Noticed:
+    """Compare the contact with what its rules remember.
+
+    Args:
+        activities: what was read of them; None is unchanged or unknown.
+        before: None where the rules meet the contact for the first time.
+        is_whole: the contact was read singly.
+    """
+    return _Looking(contact, activities, before, policy, is_whole=is_whole).run()
+
+
+class _Looking:
+    def __init__(
+        self,
+        contact: Contact,
+        activities: Activities,
+        before: RuleMemory | None,
+        policy: Policy,
+        *,
+        is_whole: bool,
+    ) -> None:
+        self._contact = contact
+        self._activities = activities
+        self._is_first = before is None
+        self._before = before or RuleMemory()
+        self._policy = policy
+        self._rules = [rule for rule in policy.rules if rule.on & set(Trigger)]
+        self._now_ms = policy.carrying.now_ms
+        self._facts = facts_of(
+            contact, policy.field_map.custom, self._now_ms, is_whole=is_whole
+        )
+        self._moments = moments(self._rules, activities)
+        self._after = replace(self._before, timing=timing(self._rules))
+
+    def run(self) -> Noticed:
+        found = [*self._created(), *self._tagged(), *self._updated(), *self._timed()]
+        fired, too_often = self._not_too_often(found)
+        unread = ""
+        if self._before.timing != self._after.timing:
+            unread = unread_kinds(self._rules, self._activities)
+        if unread:
+            self._after = replace(self._after, timing=self._before.timing)
+        coming = crossings(self._moments, self._now_ms)
+        return Noticed(tuple(fired), self._after, unread, coming, tuple(too_often))
+
+    def _on(self, trigger: Trigger) -> list[Rule]:
+        return [rule for rule in self._rules if trigger in rule.on]
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether GHL made the contact after our first import began."""
+        since_ms, added_ms = self._policy.armed_ms, self._contact.date_added_ms
+        if not (self._is_first and since_ms and added_ms):
+            return False
+        return since_ms <= added_ms <= self._now_ms + CLOCKS_DIFFER_MS
+
+    def _created(self) -> Iterator[Fired]:
+        if not self._is_first:
+            return
+        added_ms = self._contact.date_added_ms if self._is_new else None
+        change = self._change(Trigger.CREATED, str(Trigger.CREATED), added_ms)
+        for rule in self._on(Trigger.CREATED):
+            if (self._is_new or rule.existing) and self._holds(rule, change):
+                yield Fired(rule, change)
+
+    def _tagged(self) -> Iterator[Fired]:
+        if self._contact.tags is None:
+            return
+        of = self._policy.fingerprint.of
+        now = {of(TAGS, tag): tag for tag in self._contact.tags}
+        came = dict(self._before.came)
+        new = now.keys() - self._before.tags
+        if not self._is_first or self._is_new:
+            for digest in sorted(new):
+                count = came.pop(f"{digest:08x}", 0) + 1
+                change = self._change(
+                    Trigger.TAGGED,
+                    f"tagged:{digest:08x}:{count}",
+                    what=now[digest],
+                    facts={"change.tag": now[digest]},
+                )
+                rules = [r for r in self._on(Trigger.TAGGED) if self._holds(r, change)]
+                yield from (Fired(rule, change) for rule in rules)
+                if rules:
+                    came[f"{digest:08x}"] = count
+        known = {**self._before.came, **came}
+        self._after = replace(self._after, tags=frozenset(now), came=newest(known))
+
+    def _updated(self) -> Iterator[Fired]:
+        now = self._fingerprints()
+        changed = {
+            name
+            for name in now.keys() & self._before.fields.keys()
+            if now[name] != self._before.fields[name]
+        }
+        self._after = replace(self._after, fields={**self._before.fields, **now})
+        truths, turns = dict(self._before.truths), dict(self._before.turns)
+        for rule in self._on(Trigger.UPDATED):
+            count = turns.get(rule.name, 0) + 1
+            change = self._change(
+                Trigger.UPDATED,
+                f"updated:{rule.name}:{count}",
+                facts={CHANGED_FIELDS: sorted(changed)},
+            )
+            holds = is_true(rule, {**self._facts, **variables(change.facts)})
+            if holds is None:
+                continue
+            if holds and not self._is_first and self._is_turn(rule, changed):
+                turns[rule.name] = count
+                yield Fired(rule, change)
+            truths[rule.name] = holds and not _is_of_each_change(rule)
+        self._after = replace(self._after, truths=truths, turns=turns)
+
+    def _is_turn(self, rule: Rule, changed: set[str]) -> bool:
+        """Whether a condition that holds did not before.
+
+        Of one that was never asked that is told by what it is about.
+        """
+        if _is_of_each_change(rule):
+            return bool(changed)
+        before = self._before.truths.get(rule.name)
+        return bool(changed & _about(rule, changed)) if before is None else not before
+
+    def _timed(self) -> Iterator[Fired]:
+        told = {k: ms for k, ms in self._before.told.items() if ms > self._now_ms}
+        # What began before the rules met the contact is no news of it.
+        is_news = self._is_new or self._before.timing == self._after.timing
+        for rule, change in self._moments:
+            known = f"{rule.name}:{change.digest}"
+            if known in told or not change.at_ms <= self._now_ms < change.until_ms:
+                continue
+            told[known] = change.until_ms
+            if is_news and self._holds(rule, change):
+                yield Fired(rule, change)
+        self._after = replace(self._after, told=newest(told))
+
+    def _not_too_often(self, found: list[Fired]) -> tuple[list[Fired], list[str]]:
+        day, counts = self._now_ms // DAY_MS, dict(self._before.fired)
+        fired, too_often = [], []
+        for one in found:
+            on, count = counts.get(one.rule.name, (day, 0))
+            count = count + 1 if on == day else 1
+            if count > FIRES_A_DAY:
+                too_often.append(one.rule.name)
+                continue
+            counts[one.rule.name] = (day, count)
+            fired.append(one)
+        names = {rule.name for rule in self._rules}
+        today = {k: v for k, v in counts.items() if v[0] == day and k in names}
+        self._after = replace(self._after, fired=today)
+        return fired, too_often
+
+    def _holds(self, rule: Rule, change: Change) -> bool:
+        return bool(is_true(rule, {**self._facts, **variables(change.facts)}))
+
+    def _change(
+        self,
+        trigger: Trigger,
+        key: str,
+        at_ms: int | None = None,
+        what: str = "",
+        facts: Mapping[str, object] | None = None,
+    ) -> Change:
+        at_ms = self._now_ms if at_ms is None else at_ms
+        until_ms = at_ms + ANSWERED_WITHIN_MS
+        return Change(trigger, key, at_ms, until_ms, what, facts or {})
+
+    def _fingerprints(self) -> dict[str, int]:
+        """Of each field that is told and that some rule is about."""
+        wanted = {name for rule in self._on(Trigger.UPDATED) for name in _fields(rule)}
+        every = "" in wanted
+        values: dict[str, object] = {}
+        for variable, value in self._facts.items():
+            name = variable.removeprefix(CONTACT)
+            if variable == CUSTOM_FIELDS and isinstance(value, Mapping):
+                if every or "custom" in wanted:
+                    values |= {f"custom.{key}": text for key, text in value.items()}
+            elif variable.startswith(CONTACT) and (every or name in wanted):
+                values[name] = sorted(value) if isinstance(value, list) else value
+        values.pop("dateUpdated", None)
+        of = self._policy.fingerprint.of
+        return {name: of(f"field {name}", value) for name, value in values.items()}
+
+
+def tells(row: Contact, rules: Iterable[Rule]) -> bool:
+    """Whether a row of a listing tells all that conditions ask for."""
+    conditions = [rule.when for rule in rules if rule.when is not None]
+    if not conditions:
+        return True
+    asked = {v for one in conditions for v in one.mentions if v.startswith(CONTACT)}
+    return asked <= facts_of(row, {}, 0, is_whole=False).keys()
+
+
+def _is_of_each_change(rule: Rule) -> bool:
+    return rule.when is None or CHANGED_FIELDS in rule.when.mentions
+
+
+def _fields(rule: Rule) -> set[str]:
+    """Names of fields that the rule is about; "" is every field."""
+    if _is_of_each_change(rule):
+        return {""}
+    mentions = rule.when.mentions if rule.when else ()
+    return {one.removeprefix(CONTACT) for one in mentions if one.startswith(CONTACT)}
+
+
+def _about(rule: Rule, changed: set[str]) -> set[str]:
+    """Those of the changed fields that the rule is about."""
+    own = _fields(rule)
+    return {n for n in changed if n in own or n.partition(".")[0] in own}
