@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 
 from pipeline.bootstrap import Kit
 from pipeline.config import CONNECTION_VARIABLES
-from pipeline.config_schema import BaseUrlField
+from pipeline.config_urls import BaseUrlField
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.findings import Finding, Level
 from pipeline.mailjet.callbacks import Callback

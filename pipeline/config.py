@@ -29,6 +29,10 @@ class Connection:
     """One GHL location joined to one Mailjet API key and list.
 
     Args:
+        rules: as `config_rules.RuleSchema` loads them.
+        live: what rules send leaves; else Mailjet only checks it.
+        sends_per_day: of one contact.
+        quiet_hours: from and to, hours of the contact's day in which nothing is sent.
         core_fields: whether the default mapping holds beside `rows`.
         rows: what is mapped, each with the fields of `pipeline.sync`'s row.
     """
@@ -46,6 +50,7 @@ class Connection:
     ghl_daily: int
     daily_reserve: int
     mailjet_rate: Rate
+    mailjet_send_rate: Rate
     confirmation_tag: str
     exclude_opted_out: bool
     deletions: str
@@ -60,6 +65,9 @@ class Connection:
     webhook_secret: str = field(repr=False)
     soft_bounces: int
     rules: tuple[Mapping[str, Any], ...]
+    live: bool
+    sends_per_day: int
+    quiet_hours: tuple[int, int] | None
     schedule: Schedule
     core_fields: bool
     rows: tuple[Row, ...]
@@ -125,6 +133,7 @@ CONNECTION_VARIABLES = {
     "mailjet_secret_key": "MAILJET_SECRET_KEY",
     "mailjet_list_id": "MAILJET_LIST_ID",
     "mailjet_rate": "MAILJET_RATE",
+    "mailjet_send_rate": "MAILJET_SEND_RATE",
     "tag_lists": "SYNC_TAG_LISTS",
     "confirmation_tag": "SYNC_CONFIRMATION_TAG",
     "exclude_opted_out": "SYNC_EXCLUDE_OPTED_OUT",
@@ -140,6 +149,9 @@ CONNECTION_VARIABLES = {
     "webhook_secret": "SYNC_WEBHOOK_SECRET",
     "soft_bounces": "SYNC_SOFT_BOUNCES",
     "rules": "SYNC_RULES",
+    "live": "SYNC_LIVE",
+    "sends_per_day": "SYNC_SENDS_PER_DAY",
+    "quiet_hours": "SYNC_QUIET_HOURS",
 }
 CONNECTIONS_FILE_VARIABLE = "SYNC_CONNECTIONS_FILE"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.config_lines import Lines
 from pipeline.config_problems import WHERE_TO_FIND, Problem, load, spoken
+from pipeline.config_rule_rows import webhook_problems, with_urls
 from pipeline.config_schema import SECRET_FIELDS, ConnectionSchema
 from pipeline.config_words import nearest
 
@@ -86,7 +87,10 @@ def _table(
     wrong = list(_secrets(values, environ))
     if "name" in table:
         wrong.append((("name",), "the name stands in the header"))
+    wrong += webhook_problems(values.get("rules"), environ)
     loaded, more = load(ConnectionSchema(), values, place="here")
+    if loaded:
+        loaded["rules"] = with_urls(loaded["rules"], environ)
     return loaded, wrong + [(_typed(where), what) for where, what in more]
 
 

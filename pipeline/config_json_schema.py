@@ -11,12 +11,15 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields, validate
 
+from pipeline import config_deeds as deeds
 from pipeline import config_mapping as mapping
 from pipeline import config_rules as rules
 from pipeline import config_schema as settings
+from pipeline import config_urls as urls
 from pipeline.config_schedule import HoursField
 from pipeline.config_transforms import PLAIN, TransformsField
 from pipeline.config_words import WordField
+from pipeline.expressions import LONGEST
 
 Form = dict[str, Any]
 
@@ -49,7 +52,25 @@ DESCRIPTIONS = {
     "task_due_days": "Days from a task written in Mailjet to its due date.",
     "task_assignee": "GHL user id who gets tasks of contacts nobody is assigned to.",
     "soft_bounces": "Soft bounces in a row until GHL's e-mail DND is set.",
-    "rules": "What opens and clicks become in GHL: names of shipped rules, and tables.",
+    "mailjet_send_rate": "Mailjet's calls/seconds for mails.",
+    "rules": "What follows from what happens: names of shipped rules, and tables.",
+    "on": "What the rule waits for: one or several.",
+    "when": "A condition, such as contact.city == 'Porto'; without it, always.",
+    "do": "What the rule does: one table, or a list of them.",
+    "hours_before": "Of task_due and appointment_soon: how long before it.",
+    "existing": "Of created: for contacts as well that were there before.",
+    "add_to_list": "Id of a Mailjet list, such as one that starts an automation.",
+    "set_property": "Name of a Mailjet property of its own, set to value.",
+    "send": "Id of a Mailjet template that is sent to the contact.",
+    "variables": "Name of a template's variable to a value, such as contact.city.",
+    "transactional": "The mail answers the person: to who opted out, too, at any hour.",
+    "draft": "Id of a Mailjet template of a campaign that is scheduled once a day.",
+    "segment": "Id of a Mailjet segment; without it, the whole list.",
+    "at_hour": "Hour of the location's day at which the campaign goes.",
+    "webhook_env": "Name of the variable in .env that holds the address to post to.",
+    "live": "Mails that rules send leave; until then Mailjet only checks them.",
+    "sends_per_day": "Mails and the like that rules send to one contact in a day.",
+    "quiet_hours": "Hours of the contact's day in which nothing is sent, or none.",
     "fields": 'What is mapped: "core" for the default mapping, and tables.',
     "tags": "Tags mirrored as lists or true/false properties.",
     "businesses": "Businesses listed by business too, each with a list or not.",
@@ -173,12 +194,40 @@ def _rules(forms: _Forms, field: Any) -> Form:
     return _rows({"anyOf": [{"enum": list(rules.SHIPPED)}, own]})
 
 
-def _kinds(forms: _Forms, field: Any) -> Form:
-    kinds = {"enum": list(rules.KINDS)}
-    return {"anyOf": [kinds, {**_rows(kinds), "minItems": 1}]}
+def _triggers(forms: _Forms, field: Any) -> Form:
+    triggers = {"enum": list(rules.TRIGGERS)}
+    return {"anyOf": [triggers, {**_rows(triggers), "minItems": 1}]}
 
 
-def _text(forms: _Forms, field: rules.TextField) -> Form:
+def _do(forms: _Forms, field: Any) -> Form:
+    one = {"anyOf": [forms.of(schema) for schema in deeds.DEEDS.values()]}
+    return {"anyOf": [one, {**_rows(one), "minItems": 1}]}
+
+
+def _variables(forms: _Forms, field: Any) -> Form:
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]{0,49}$"},
+        "additionalProperties": {**TEXT, "maxLength": LONGEST, "pattern": r"\S"},
+    }
+
+
+def _property_of_rule(forms: _Forms, field: Any) -> Form:
+    ours = [{"enum": list(mapping.HISTORIC)}, {"pattern": f"^{mapping.OWN_PREFIX}"}]
+    return {**TEXT, "pattern": "^[a-z0-9_]{1,50}$", "not": {"anyOf": ours}}
+
+
+def _rate(forms: _Forms, field: settings.RateField) -> Form:
+    rate = field.load_default
+    pattern = r"^\d+/\d+(\.\d+)?$"
+    return {
+        **TEXT,
+        "pattern": pattern,
+        "default": f"{rate.calls}/{rate.window_seconds:g}",
+    }
+
+
+def _text(forms: _Forms, field: deeds.TextField) -> Form:
     return {**TEXT, "pattern": r"\S", "maxLength": field.most}
 
 
@@ -199,13 +248,18 @@ FORMS: Mapping[type[fields.Field[Any]], Callable[[_Forms, Any], Form]] = {
     mapping.BusinessesField: _businesses,
     TransformsField: _transforms,
     rules.RulesField: _rules,
-    rules.KindsField: _kinds,
-    rules.TextField: _text,
-    rules.TitleField: _just(type="string", pattern=r"\S"),
-    settings.RateField: _just(
-        type="string", pattern=r"^\d+/\d+(\.\d+)?$", default="100/10"
+    rules.TriggersField: _triggers,
+    deeds.DoField: _do,
+    deeds.VariablesField: _variables,
+    deeds.NewPropertyField: _property_of_rule,
+    deeds.ScalarField: _just(**SCALAR),
+    deeds.TextField: _text,
+    deeds.FilledField: _just(type="string", pattern=r"\S"),
+    settings.RateField: _rate,
+    settings.QuietHoursField: _just(
+        type="string", pattern=r"^(none|\d{1,2}-\d{1,2})$", default="21-8"
     ),
-    settings.BaseUrlField: _just(type="string", pattern="^https?://"),
+    urls.BaseUrlField: _just(type="string", pattern="^https?://"),
     settings.WordsField: _just(type="array", items=TEXT, default=[]),
     settings.TagListsField: _tag_lists,
     HoursField: _just(type="string", pattern=r"^\d{1,2}-\d{1,2}$"),

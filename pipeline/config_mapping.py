@@ -41,6 +41,11 @@ OWN_PREFIX = "ghl_"
 MAPPED_OWN = "ghl_assigned_to"
 """The one property of this prefix that is a row of `core`, not a system's."""
 CORE = "core"
+CORE_PROPERTIES = (
+    *("firstname", "lastname", "phone", "company", "city", "state", "country"),
+    *("postal_code", "timezone", "source", MAPPED_OWN),
+)
+"""What the default mapping writes."""
 EVERY = "*"
 
 

@@ -1,22 +1,32 @@
 """The form of a rule, and the rules that ship; `pipeline/sync/rules.py` runs them."""
 
-import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from marshmallow import (
-    ValidationError,
-    fields,
-    post_load,
-    validate,
-    validates_schema,
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+
+from pipeline.config_deeds import (
+    OF_CAMPAIGNS,
+    ONCE,
+    SUMMARY,
+    DeedTagField,
+    DoField,
+    FilledField,
+    TextField,
+    TypedDeed,
 )
-
+from pipeline.config_lines import Path
 from pipeline.config_words import ExactSchema, nearest
+from pipeline.errors import BadExpression
+from pipeline.expression_variables import OF_MAILS, VARIABLES
+from pipeline.expressions import LONGEST, compile_condition, compile_value
 
-KINDS = ("sent", "open", "click", "bounce", "blocked", "spam", "unsub")
-ACTIONS = ("tag", "task", "note")
-FILLED = ("url", "campaign", "when")
+KINDS = OF_MAILS
+TRIGGERS = tuple(VARIABLES)
+TIMED = ("task_due", "appointment_soon")
+DAY_BEFORE = 24
+"""Hours before an appointment, where nothing else is said."""
+ACTIONS = ("tag", "task", "note", "do")
 SHIPPED: Mapping[str, Mapping[str, Any]] = {
     "tag-openers": {"on": "open", "tag": "mailjet-opened"},
     "tag-clickers": {"on": "click", "tag": "mailjet-clicked"},
@@ -26,61 +36,34 @@ SHIPPED: Mapping[str, Mapping[str, Any]] = {
         "url_contains": "pricing",
         "task": "Call: clicked {url}",
     },
-    "campaign-notes": {"on": ["open", "click"], "note": "summary"},
+    "campaign-notes": {"on": ["open", "click"], "note": SUMMARY},
 }
 """In the form in which an operator writes a rule; each is off until it is named."""
 
 
-class KindsField(fields.Field[frozenset[str]]):
-    """One event, or a list of them."""
+class TriggersField(fields.Field[frozenset[str]]):
+    """One trigger, or a list of them."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **kw: Any
     ) -> frozenset[str]:
-        kinds = value if isinstance(value, list) else [value]
-        wrong = [kind for kind in kinds if kind not in KINDS]
+        triggers = value if isinstance(value, list) else [value]
+        wrong = [trigger for trigger in triggers if trigger not in TRIGGERS]
         if wrong:
             raise ValidationError(
-                [f"no event of Mailjet's; {nearest(kind, KINDS)}" for kind in wrong]
+                [f"no trigger; {nearest(each, TRIGGERS)}" for each in wrong]
             )
-        if not kinds:
-            raise ValidationError(f"names no event; {nearest('', KINDS)}")
-        return frozenset(kinds)
-
-
-class TitleField(fields.String):
-    """A text with `{url}`, `{campaign}` and `{when}` in it."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
-        title: str = super()._deserialize(value, attr, data, **kw).strip()
-        try:
-            parts = list(string.Formatter().parse(title))
-        except ValueError:
-            raise ValidationError("a brace is open; write {{ for a brace") from None
-        for _, name, form, conversion in parts:
-            if name is not None and (name not in FILLED or form or conversion):
-                raise ValidationError(f"cannot be filled in; {nearest(name, FILLED)}")
-        if not title:
-            raise ValidationError("is empty")
-        return title
-
-
-class TextField(fields.String):
-    """A text that is not blank, of at most so many characters."""
-
-    def __init__(self, most: int, **kw: Any) -> None:
-        super().__init__(**kw)
-        self.most = most
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
-        text: str = super()._deserialize(value, attr, data, **kw)
-        if not text.strip() or len(text) > self.most:
-            raise ValidationError(f"1 to {self.most} characters")
-        return text
+        if not triggers:
+            raise ValidationError(f"names no trigger; {nearest('', TRIGGERS)}")
+        return frozenset(triggers)
 
 
 class RuleSchema(ExactSchema):
-    """One rule as an operator writes it, as the fields of `sync.rules.Rule`."""
+    """One rule as an operator writes it.
+
+    It becomes the fields of `sync.rules.Rule`, with `do` as `TypedDeed` and `when` as
+    text, both right as far as can be told without the connection.
+    """
 
     what = "a rule"
     name = fields.String(
@@ -89,12 +72,16 @@ class RuleSchema(ExactSchema):
             r"[a-z0-9-]{1,40}\Z", error="use a-z, 0-9 and -, at most 40"
         ),
     )
-    on = KindsField(required=True)
+    on = TriggersField(required=True)
+    when = TextField(LONGEST)
+    do = DoField()
+    hours_before = fields.Integer(validate=validate.Range(0, 720))
+    existing = fields.Boolean()
     url_contains = TextField(200)
     campaign = TextField(200)
-    tag = TextField(100)
-    task = TitleField()
-    note = fields.String(validate=validate.OneOf(["summary"]))
+    tag = DeedTagField(100)
+    task = FilledField()
+    note = fields.String(validate=validate.OneOf([SUMMARY]))
     due_days = fields.Integer(validate=validate.Range(0, 365))
     assignee = TextField(100)
 
@@ -102,22 +89,95 @@ class RuleSchema(ExactSchema):
     def _makes_sense(
         self, data: dict[str, Any], original: Mapping[str, Any], **kw: Any
     ) -> None:
-        problems: dict[str, str] = {}
-        if len([action for action in ACTIONS if action in original]) != 1:
-            problems["_schema"] = "needs one of tag, task and note"
-        if "url_contains" in original and data.get("on", {"click"}) != {"click"}:
-            problems["url_contains"] = 'is about clicks; write on = "click"'
-        for name in ("due_days", "assignee"):
-            if name in original and "task" not in original:
-                problems[name] = "is about tasks"
+        problems: dict[str | int, Any] = {}
+        for path, what in (*_form(data, original), *_deeds(data)):
+            inner = problems
+            for key in path[:-1]:
+                inner = inner.setdefault(key, {})
+            inner.setdefault(path[-1], []).append(what)
         if problems:
-            raise ValidationError({name: [text] for name, text in problems.items()})
+            raise ValidationError(problems)
 
     @post_load
-    def _as_ghl_keeps_it(self, data: dict[str, Any], **kw: Any) -> dict[str, Any]:
-        if "tag" in data:
-            data["tag"] = data["tag"].strip().lower()
+    def _as_the_long_form(self, data: dict[str, Any], **kw: Any) -> dict[str, Any]:
+        deeds = data.pop("do", ()) or (_short_form(data),)
+        named = {"campaign": data["name"]}
+        data["do"] = tuple(
+            TypedDeed(deed.key, deed.place, {**named, **deed.facts})
+            if deed.key in OF_CAMPAIGNS
+            else deed
+            for deed in deeds
+        )
+        if "appointment_soon" in data["on"]:
+            data.setdefault("hours_before", DAY_BEFORE)
         return data
+
+
+def _form(
+    data: Mapping[str, Any], original: Mapping[str, Any]
+) -> Iterator[tuple[Path, str]]:
+    """What is wrong with keys that are right one by one."""
+    on = data.get("on", frozenset(TRIGGERS))
+    if len([action for action in ACTIONS if action in original]) != 1:
+        yield ("_schema",), f"needs one of {', '.join(ACTIONS[:-1])} and {ACTIONS[-1]}"
+    if "url_contains" in original and "on" in data and on != {"click"}:
+        yield ("url_contains",), 'is about clicks; write on = "click"'
+    if "campaign" in original and not on & {*KINDS}:
+        yield ("campaign",), "is about events of Mailjet's"
+    for name in ("due_days", "assignee"):
+        if name in original and "task" not in original:
+            yield (name,), "is about tasks"
+    if "hours_before" in original and not on & {*TIMED}:
+        yield ("hours_before",), f"is about {' and '.join(TIMED)}"
+    if "existing" in original and "created" not in on:
+        yield ("existing",), 'is about on = "created"'
+    if "note" in original and "on" in data and not on <= {*KINDS}:
+        yield ("note",), "tells of events of Mailjet's; write do = { note = ... }"
+
+
+def _deeds(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """What is wrong with expressions, and with deeds that are right one by one."""
+    if not (on := data.get("on")):
+        return
+    if "when" in data:
+        try:
+            compile_condition(data["when"], on)
+        except BadExpression as error:
+            yield ("when",), str(error)
+    seen: set[str | tuple[str, str]] = set()
+    for deed in data.get("do", ()):
+        here = (*deed.place, deed.key)
+        if (one := _once(deed, data.get("name", ""))) in seen:
+            advice = "one is enough" if deed.key in ONCE else "give it a campaign"
+            yield here, f"is there twice in this rule; {advice}"
+        seen.add(one)
+        if deed.facts.get("text") == SUMMARY and not on <= {*KINDS}:
+            yield here, "a summary tells of events of Mailjet's"
+        for name, text in deed.facts.get("variables", {}).items():
+            try:
+                compile_value(text, on)
+            except BadExpression as error:
+                yield (*deed.place, "variables", name), str(error)
+
+
+def _once(deed: TypedDeed, rule: str) -> str | tuple[str, str]:
+    """What a rule has once, such as a kind of order and its campaign."""
+    if deed.key in ONCE:
+        return deed.key
+    if deed.key in OF_CAMPAIGNS:
+        return deed.key, deed.facts.get("campaign", rule)
+    return deed.key, repr(deed.facts)
+
+
+def _short_form(data: dict[str, Any]) -> TypedDeed:
+    """The one deed of a rule without `do`."""
+    if "tag" in data:
+        return TypedDeed("add_tag", (), {"tag": data.pop("tag")})
+    if "note" in data:
+        return TypedDeed("note", (), {"text": data.pop("note")})
+    facts = {"title": data.pop("task")}
+    facts |= {key: data.pop(key) for key in ("due_days", "assignee") if key in data}
+    return TypedDeed("task", (), facts)
 
 
 class RulesField(fields.Field[tuple[Mapping[str, Any], ...]]):

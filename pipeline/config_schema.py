@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from pipeline.config_mapping import CORE, EVERY, BusinessesField, FieldsField, TagsField
 from pipeline.config_rows import disagreements, rows_of
+from pipeline.config_rule_rows import rule_problems
 from pipeline.config_rules import RulesField
-from pipeline.config_schedule import ScheduleSchema
+from pipeline.config_schedule import HoursField, ScheduleSchema
+from pipeline.config_urls import BaseUrlField, RedisUrlField
 from pipeline.config_words import ExactSchema, TagField, WordField
 
 SECRET_FIELDS = (
@@ -18,7 +19,6 @@ SECRET_FIELDS = (
     "mailjet_secret_key",
     "webhook_secret",
 )
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 DELETIONS = ("keep", "unsubscribe", "remove-from-lists", "erase")
 """What happens in Mailjet to a contact that was deleted in GHL."""
 
@@ -35,47 +35,6 @@ class Rate:
         return self.calls / self.window_seconds
 
 
-def _split(url: str) -> SplitResult | None:
-    """The parts of an address; None when it is none (the reason may hold a secret)."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts
-
-
-class BaseUrlField(fields.String):
-    """An https address; plain http only on loopback, where the sandbox lives."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
-        url: str = super()._deserialize(value, attr, data, **kw).rstrip("/")
-        parts = _split(url)
-        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValidationError("not an http(s) address; write https://host")
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValidationError("must hold host and path only, no user or query")
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
-            raise ValidationError("must be https (http is for loopback addresses only)")
-        return url
-
-
-class RedisUrlField(fields.String):
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
-        url: str = super()._deserialize(value, attr, data, **kw)
-        parts = _split(url)
-        if (
-            parts is None
-            or parts.scheme not in {"redis", "rediss", "unix"}
-            or (
-                parts.scheme != "unix"
-                and not (parts.path.strip("/") or "0").isdecimal()
-            )
-        ):
-            raise ValidationError("not a Redis address; write redis://host:6379/0")
-        return url
-
-
 class RateField(fields.Field[Rate]):
     """`100/10` is 100 calls in any 10 seconds."""
 
@@ -88,6 +47,20 @@ class RateField(fields.Field[Rate]):
         if rate.calls < 2 or not 0 < rate.window_seconds <= 3600:
             raise ValidationError("needs at least 2 calls and a window of 1-3600 s")
         return rate
+
+
+class QuietHoursField(fields.Field[tuple[int, int] | None]):
+    """`21-8` is from 21:00 to 08:00; `none` is no such hours."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kw: Any
+    ) -> tuple[int, int] | None:
+        if value == "none":
+            return None
+        hours: tuple[int, int] = HoursField().deserialize(value)
+        if hours == (0, 24):
+            raise ValidationError("leaves no hour; write 21-8, or none")
+        return hours
 
 
 class WordsField(fields.Field[tuple[str, ...]]):
@@ -157,6 +130,7 @@ class ConnectionSchema(ExactSchema):
     ghl_daily = fields.Integer(load_default=200_000, validate=validate.Range(min=1))
     daily_reserve = fields.Integer(load_default=10, validate=validate.Range(0, 90))
     mailjet_rate = RateField(load_default=Rate(100, 10.0))
+    mailjet_send_rate = RateField(load_default=Rate(500, 10.0))
     tag_lists = TagListsField(load_default=dict)
     confirmation_tag = TagField(load_default="")
     exclude_opted_out = fields.Boolean(load_default=True)
@@ -184,7 +158,9 @@ class ConnectionSchema(ExactSchema):
     )
     soft_bounces = fields.Integer(load_default=5, validate=validate.Range(1, 20))
     rules = RulesField(load_default=())
-    schedule = fields.Nested(ScheduleSchema, load_default=dict)
+    live = fields.Boolean(load_default=False)
+    sends_per_day = fields.Integer(load_default=2, validate=validate.Range(1, 50))
+    quiet_hours = QuietHoursField(load_default=(21, 8))
 
     field_rows = FieldsField(data_key="fields", load_default=(CORE,))
     tags = TagsField(load_default=())
@@ -201,8 +177,9 @@ class ConnectionSchema(ExactSchema):
     @validates_schema(skip_on_field_errors=False)
     def _rows_agree(self, data: dict[str, Any], **kw: Any) -> None:
         typed = {**data, "fields": data.get("field_rows")}
+        rows = rows_of(typed)
         problems: dict[str | int, Any] = {}
-        for path, what in disagreements(typed, rows_of(typed)):
+        for path, what in (*disagreements(typed, rows), *rule_problems(typed, rows)):
             inner = problems
             for key in path[:-1]:
                 inner = inner.setdefault(key, {})

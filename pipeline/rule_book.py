@@ -4,23 +4,38 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.config import Connection
+from pipeline.config_deeds import SUMMARY, TypedDeed
+from pipeline.expressions import compile_condition, compile_value
 from pipeline.sync.deeds import (
     AddTag,
+    CallWebhook,
     Deed,
     JoinList,
     KeepSummary,
     MakeTask,
+    RemoveTag,
+    ScheduleDraft,
     Send,
     SetProperty,
+    WriteNote,
 )
 from pipeline.sync.expression import Expression
 from pipeline.sync.facts import CUSTOM_FIELDS
 from pipeline.sync.rules import Rule
 
+DEEDS: Mapping[str, type[Deed]] = {
+    "add_tag": AddTag,
+    "remove_tag": RemoveTag,
+    "task": MakeTask,
+    "note": WriteNote,
+    "set_property": SetProperty,
+    "add_to_list": JoinList,
+    "send": Send,
+    "draft": ScheduleDraft,
+}
+"""Key of a deed to what it is; its facts are the fields."""
 DATATYPES = {str: "str", int: "int", float: "float", bool: "bool"}
 """Python's type of a value to Mailjet's datatype."""
-SHORT_FORM = ("tag", "task", "due_days", "assignee", "note")
-"""Keys of a rule that name its one deed."""
 
 
 def rules_of(connection: Connection) -> tuple[Rule, ...]:
@@ -30,17 +45,22 @@ def rules_of(connection: Connection) -> tuple[Rule, ...]:
 
 def rule_of(facts: Mapping[str, Any]) -> Rule:
     """One rule of its loaded form; see `config_rules.RuleSchema`."""
-    rest = {name: value for name, value in facts.items() if name not in SHORT_FORM}
-    return Rule(**{"do": (_short_form(facts),), **rest})
+    on = facts["on"]
+    made: dict[str, Any] = {"do": tuple(_deed_of(deed, on) for deed in facts["do"])}
+    if "when" in facts:
+        made["when"] = compile_condition(facts["when"], on)
+    return Rule(**{**facts, **made})
 
 
-def _short_form(facts: Mapping[str, Any]) -> Deed:
-    if "tag" in facts:
-        return AddTag(facts["tag"])
-    if "note" in facts:
+def _deed_of(deed: TypedDeed, on: frozenset[str]) -> Deed:
+    if deed.key == "webhook_env":
+        return CallWebhook(deed.facts["variable"], deed.url)
+    if deed.key == "note" and deed.facts["text"] == SUMMARY:
         return KeepSummary()
-    wanted = {k: facts[k] for k in ("due_days", "assignee") if k in facts}
-    return MakeTask(facts["task"], **wanted)
+    facts = dict(deed.facts)
+    if texts := facts.get("variables"):
+        facts["variables"] = {k: compile_value(text, on) for k, text in texts.items()}
+    return DEEDS[deed.key](**facts)
 
 
 def needs_of(rules: Iterable[Rule]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ CHECKED_VARIABLES = {
     "MAILJET_BASE_URL": "http://mailjet.example",
     "MAILJET_LIST_ID": "ten",
     "MAILJET_RATE": "1/10",
+    "MAILJET_SEND_RATE": "500",
     "SYNC_TAG_LISTS": "vip=abc",
     "SYNC_EXCLUDE_OPTED_OUT": "perhaps",
     "SYNC_DELETIONS": "burn",
@@ -47,6 +48,9 @@ CHECKED_VARIABLES = {
     "SYNC_WEBHOOK_SECRET": "too-short",
     "SYNC_SOFT_BOUNCES": "0",
     "SYNC_RULES": "tag-opener",
+    "SYNC_LIVE": "perhaps",
+    "SYNC_SENDS_PER_DAY": "0",
+    "SYNC_QUIET_HOURS": "0-24",
     "SYNC_FEEDBACK_INTERVAL_SECONDS": "29",
     "SYNC_REPORT_HOUR": "24",
     "SYNC_WEBHOOK_LEGACY": "perhaps",
@@ -109,8 +113,34 @@ def test_four_variables_are_enough_and_the_rest_has_defaults() -> None:
     assert read.optout_scope_account is True
     assert connection.webhook_secret == ""
     assert connection.soft_bounces == 5
+    assert connection.mailjet_send_rate == Rate(500, 10.0)
+    assert connection.live is False
+    assert connection.sends_per_day == 2
+    assert connection.quiet_hours == (21, 8)
     assert read.ghl_webhook_public_key == read.ghl_webhook_legacy_key == ""
     assert read.webhook_legacy is False
+
+
+@pytest.mark.parametrize(
+    ("typed", "hours"),
+    [("none", None), ("22-7", (22, 7)), ("0-8", (0, 8)), ("12-14", (12, 14))],
+)
+def test_quiet_hours_are_hours_or_none(
+    typed: str, hours: tuple[int, int] | None
+) -> None:
+    environ = make_environ(SYNC_QUIET_HOURS=typed, SYNC_LIVE="true")
+
+    [connection] = from_env(environ).connections
+
+    assert connection.quiet_hours == hours
+    assert connection.live is True
+
+
+@pytest.mark.parametrize("typed", ["21", "21-21", "0-24", "25-8", "never"])
+def test_quiet_hours_that_are_none_are_refused(typed: str) -> None:
+    (found,) = problems(make_environ(SYNC_QUIET_HOURS=typed))
+
+    assert found.startswith("SYNC_QUIET_HOURS: ")
 
 
 def test_every_missing_variable_is_named_with_where_to_find_it() -> None:

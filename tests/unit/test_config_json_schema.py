@@ -40,6 +40,20 @@ RIGHT = {
 ]""",
     "businesses": 'businesses = ["*", { id = "b1", list = 5 }]',
     "rules": 'rules = ["tag-openers", { name = "a", on = ["open"], tag = "t" }]',
+    "rules with deeds": """live = true
+sends_per_day = 50
+quiet_hours = "none"
+rules = [
+  { name = "a", on = "created", existing = true, when = "contact.city == 'a'", do = [
+    { add_tag = "t" }, { remove_tag = "u" }, { note = "{when}" },
+    { task = "Call {what}", due_days = 1, assignee = "u1" },
+    { set_property = "level", value = 5.5 }, { add_to_list = 7, campaign = "c" },
+    { send = 8, variables = { city = "contact.city" }, transactional = true },
+    { draft = 9, sender = "a@b.org", subject = "s", segment = 4, at_hour = 0 },
+    { webhook_env = "GHL_TOKEN_HOOK" },
+  ] },
+  { name = "b", on = ["task_due", "open"], hours_before = 720, do = { add_tag = "t" } },
+]""",
     "a schedule": "schedule = { bulk_hours = '22-3', report_hour = 0 }",
 }
 WRONG = {
@@ -77,6 +91,45 @@ WRONG = {
     "a rule that does two things": (
         'rules = [{ name = "a", on = "open", tag = "t", note = "summary" }]'
     ),
+    "a rule that does two deeds in one": (
+        'rules = [{ name = "a", on = "open", do = { add_tag = "t", send = 5 } }]'
+    ),
+    "a rule that does a tag and more": (
+        'rules = [{ name = "a", on = "open", tag = "t", do = { send = 5 } }]'
+    ),
+    "a deed of nobody": 'rules = [{ name = "a", on = "open", do = { tag = "t" } }]',
+    "no deed": 'rules = [{ name = "a", on = "open", do = [] }]',
+    "a deed's unknown key": (
+        'rules = [{ name = "a", on = "open", do = { send = 5, due_days = 1 } }]'
+    ),
+    "a draft from nobody": (
+        'rules = [{ name = "a", on = "open", do = { draft = 5, subject = "s" } }]'
+    ),
+    "a template of no number": (
+        'rules = [{ name = "a", on = "open", do = { send = "welcome" } }]'
+    ),
+    "a template's variable with a space": (
+        'rules = [{ name = "a", on = "open", '
+        'do = { send = 5, variables = { "a b" = "now" } } }]'
+    ),
+    "a property without a value": (
+        'rules = [{ name = "a", on = "open", do = { set_property = "a" } }]'
+    ),
+    "a property of ours, set": (
+        'rules = [{ name = "a", on = "open", '
+        'do = { set_property = "ghl_a", value = 1 } }]'
+    ),
+    "an address where its variable is": (
+        'rules = [{ name = "a", on = "open", do = { webhook_env = "https://x" } }]'
+    ),
+    "a condition that is too long": (
+        f'rules = [{{ name = "a", on = "open", tag = "t", when = "{"1" * 1001}" }}]'
+    ),
+    "a rule a month too early": (
+        'rules = [{ name = "a", on = "task_due", hours_before = 721, tag = "t" }]'
+    ),
+    "quiet hours of no hours": 'quiet_hours = "night"',
+    "more mails than a day holds": "sends_per_day = 51",
     "a rule of no event": 'rules = [{ name = "a", on = "opened", tag = "t" }]',
     "an hour that is none": "schedule = { report_hour = 24 }",
     "an unknown key of a schedule": "schedule = { bulk_hour = '1-5' }",
@@ -94,6 +147,7 @@ def refused_by_us(path: Path, text: str) -> list[str]:
     file.write_text(text, "utf-8")
     environ = {**ENVIRON, "SYNC_CONNECTIONS_FILE": str(file)}
     environ |= dict.fromkeys(new("core").variables.values(), "x")
+    environ["GHL_TOKEN_HOOK"] = "https://example.com"
     try:
         from_env(environ)
     except ConfigError as error:

@@ -311,8 +311,8 @@ x = 1
         "names: write it so",
         "connections.toml:13: [connections.acme] rules[0].on",
         "connections.toml:15: [connections.acme] rules[1].on: missing",
-        "connections.toml:15: [connections.acme] rules[1]: needs one of tag, task and "
-        "note",
+        "connections.toml:15: [connections.acme] rules[1]: needs one of tag, task, "
+        "note and do",
         "connections.toml:18: [connections.acme] schedule.report_hour: not a "
         "whole number",
         "connections.toml:19: [connection] no table of this file; did you mean "

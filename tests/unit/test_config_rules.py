@@ -84,9 +84,9 @@ def test_tables_can_stand_by_themselves(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"on": "clik"}, ".on: no event of Mailjet's; did you mean 'click'?"),
-        ({"on": []}, ".on: names no event; there is sent, open, click, bounce, "),
-        ({"on": [["open"]]}, ".on: no event of Mailjet's; "),
+        ({"on": "clik"}, ".on: no trigger; did you mean 'click'?"),
+        ({"on": []}, ".on: names no trigger; there is created, updated, tagged, "),
+        ({"on": [["open"]]}, ".on: no trigger; "),
         ({"url_contain": "x"}, ".url_contain: no key of a rule; did you mean 'url_"),
         ({"task": "{link}"}, ".task: cannot be filled in; there is url, campaign, "),
         ({"task": "{urll}"}, ".task: cannot be filled in; did you mean 'url'?"),
@@ -96,7 +96,7 @@ def test_tables_can_stand_by_themselves(tmp_path: Path) -> None:
         ({"task": "{}"}, ".task: cannot be filled in; "),
         ({"task": "{url"}, ".task: a brace is open"),
         ({"task": "  "}, ".task: is empty"),
-        ({"tag": "t"}, ": needs one of tag, task and note"),
+        ({"tag": "t"}, ": needs one of tag, task, note and do"),
         ({"tag": "t", "task": None}, ".due_days: is about tasks"),
         ({"tag": " ", "task": None, "due_days": None}, ".tag: 1 to 100 characters"),
         (
@@ -128,9 +128,9 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert found == [
         "rules[0]: no rule that ships; did you mean 'tag-openers'?",
         "rules[1].due_days: is about tasks",
-        "rules[1].on: no event of Mailjet's; did you mean 'open'?",
+        "rules[1].on: no trigger; did you mean 'open'?",
         "rules[1].tags: no key of a rule; did you mean 'tag'?",
-        "rules[1]: needs one of tag, task and note",
+        "rules[1]: needs one of tag, task, note and do",
         "rules[2]: neither a name nor a table",
         "rules[4].name: is there twice",
     ]
