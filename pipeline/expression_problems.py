@@ -36,6 +36,11 @@ PLAIN = {
     "missing ": "something is missing here",
     "invalid int literal": "this number is too large",
     "invalid uint literal": "this number is too large",
+    "invalid hex int literal": "this number is too large",
+    "Invalid string literal": "this text has no end, or an escape that is none",
+    "the range of a comprehension": "this is no list",
+    "must be a simple identifier": "all and exists begin with a name: exists(t, ...)",
+    "reserved identifier": "this word cannot be a name",
     "cannot be the operand of a select": "this has no fields",
     "undefined field": "this has no such field",
 }

@@ -160,6 +160,13 @@ def test_a_value_is_no_condition() -> None:
         ("contact.city ==", "column 16: something is missing at the end"),
         ("contact.city = 'a'", "column 14: this is no character of the language"),
         ("99999999999999999999", "column 1: this number is too large"),
+        ("contact.city == '\\z'", "column 17: this is no character of the language"),
+        (
+            "contact.city == '\\ud800'",
+            "column 17: this text has no end, or an escape t",
+        ),
+        ("contact.city.exists(t, t == 'a')", "column 8: this is no list"),
+        ("contact.tags.exists(1, true)", "column 21: all and exists begin with a name"),
         ("'é🎉' == x", "column 9: there is no such name"),
         ("", "is empty"),
         (" \n", "is empty"),
