@@ -40,6 +40,7 @@ from pipeline.store.setup import SetupRecord, SetupStore
 from pipeline.store.state import bucket_key
 from pipeline.sync.aggregates import NoteText
 from pipeline.sync.mapping import FieldMap, Layout
+from pipeline.sync.orders import Sending
 from pipeline.sync.ports import Carrying, Deletions, Policy
 from pipeline.sync.rules import Rule
 from pipeline.sync.snapshot import Fingerprint
@@ -112,6 +113,11 @@ class Kit:
             deletions=Deletions(self.connection.deletions),
             create_contacts=self.connection.create_contacts,
             rules=self.rules,
+            sending=Sending(
+                live=self.connection.live,
+                per_day=self.connection.sends_per_day,
+                quiet_hours=self.connection.quiet_hours,
+            ),
             armed_ms=record.armed_ms,
         )
 

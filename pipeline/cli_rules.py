@@ -72,6 +72,8 @@ def try_on(
             unmarked("\n".join(_follows(trial))),
         )
     console.print(table)
+    if not kit.connection.live:
+        click.echo("Not live: mails are checked by Mailjet, and not sent.")
 
 
 def _fires(trial: Trial) -> str:
