@@ -134,6 +134,7 @@ def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard) -> str:
         orders=result.orders,
         decisions=result.decisions,
         day=result.day,
+        recalls=memory.urgent or result.is_closed,
     )
     if not settled:
         return "lease lost"

@@ -154,6 +154,7 @@ class Ledger(RunLedger):
         orders: Iterable[Order] = (),
         decisions: Mapping[str, Decision] = _NONE,
         day: str = "",
+        recalls: bool = False,
     ) -> Settled:
         """Save the snapshot and end the lease in one step.
 
@@ -169,8 +170,10 @@ class Ledger(RunLedger):
                 be named in `decisions` as well.
             decisions: by id, of orders that were waiting.
             day: of the contact's, under which what is sent is counted; "" counts none.
+            recalls: somebody said no, or may have: mails that are ready are decided
+                anew.
         """
-        told, messages = pack_orders(orders, decisions, day)
+        told, messages = pack_orders(orders, decisions, day, recalls=recalls)
         settled = self._call(
             "settle",
             lease.ghl_id,

@@ -111,11 +111,23 @@ local function cross_at(contact, moment)
   redis.call('ZADD', CROSSINGS, 'LT', moment, 'e' .. contact)
 end
 
+-- A contact was settled in whose turn somebody said no, or may have: what was decided
+-- before is decided anew.
+local function recall(contact)
+  for id in string.gmatch(redis.call('HGET', UNENDED, contact) or '', '%S+') do
+    local order = order_of(id)
+    if order and order.state == 'ready' and order.kind == 'mail' then
+      to_its_turn(id, order)
+    end
+  end
+end
+
 -- What a settled turn says: TEXT is {new = {{id, order}...}, decided = {{id, state, why,
--- not before, number of its message or 0, day}...}}. Whether somebody has to be told that
+-- not before, number of its message or 0, day}...}, recalls}. Whether somebody has to be told that
 -- something is ready: whoever sends takes all that is.
-local function place(text, messages)
+local function place(contact, text, messages)
   local told, idle = cjson.decode(text), redis.call('ZCARD', READY) == 0
+  if told.recalls then recall(contact) end
   for _, new in ipairs(told.new) do
     local id, order = new[1], new[2]
     if redis.call('HEXISTS', ORDERS, id) == 0 then

@@ -230,7 +230,11 @@ class Orders:
 
 
 def pack_orders(
-    orders: Iterable[Order], decisions: Mapping[str, Decision], day: str
+    orders: Iterable[Order],
+    decisions: Mapping[str, Decision],
+    day: str,
+    *,
+    recalls: bool,
 ) -> tuple[str, list[bytes]]:
     """What `settle` is told of orders, "" for nothing, and the messages it names."""
     new = [[order.id, _facts(order)] for order in orders]
@@ -242,9 +246,10 @@ def pack_orders(
         number = len(messages) if decision.payload else 0
         told = (decision.state, decision.why, decision.not_before_ms, number, day)
         decided.append([id_, *told])
-    if not (new or decided):
+    if not (new or decided or recalls):
         return "", []
-    return json.dumps({"new": new, "decided": decided}), messages
+    text = json.dumps({"new": new, "decided": decided, "recalls": recalls})
+    return text, messages
 
 
 def _facts(order: Order) -> dict[str, str | int]:

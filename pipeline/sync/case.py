@@ -113,6 +113,12 @@ class Result:
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     day: str = ""
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody may be mailed."""
+        known = self.snapshot
+        return known is None or known.opted_out or known.bounced
+
 
 @dataclass(frozen=True)
 class Case:

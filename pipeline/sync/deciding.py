@@ -112,7 +112,7 @@ class Decider:
             case CallWebhook():
                 return Decision(State.READY, payload={"variable": deed.variable})
             case ScheduleDraft():
-                return _draft(order, deed)
+                return self._draft(order, deed)
             case Send():
                 free = deed.transactional
                 return self._guard(transactional=free) or self._mail(order, deed)
@@ -181,17 +181,20 @@ class Decider:
         self._case.mailjet.manage_lists(self._mailjet_id, lists)
         return Decision(State.DONE)
 
-
-def _draft(order: Order, deed: ScheduleDraft) -> Decision:
-    payload = {
-        "template_id": deed.template_id,
-        "campaign": deed.campaign,
-        "sender": deed.sender,
-        "subject": deed.subject,
-        "segment_id": deed.segment_id,
-        "at_ms": order.until_ms,
-    }
-    return Decision(State.READY, payload=payload)
+    def _draft(self, order: Order, deed: ScheduleDraft) -> Decision:
+        """By its title whoever comes after a lost answer finds it."""
+        location = self._case.policy.carrying.zone
+        at = datetime.fromtimestamp(order.until_ms / 1000, location)
+        payload = {
+            "title": f"{deed.campaign} {at:%Y-%m-%d %H:%M}",
+            "list_id": self._case.policy.list_id,
+            "template_id": deed.template_id,
+            "sender": deed.sender,
+            "subject": deed.subject,
+            "segment_id": deed.segment_id,
+            "at_ms": order.until_ms,
+        }
+        return Decision(State.READY, payload=payload)
 
 
 def deed_of(order: Order, rules: Iterable[Rule]) -> Ordered | None:

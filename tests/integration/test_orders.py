@@ -412,3 +412,38 @@ def test_what_ended_is_kept_for_a_quarter_and_not_without_end(
     assert orders.of_contact("ana") == []
     assert states(orders, "bo") == [State.HELD]
     assert orders.counts().total() == 2
+
+
+def test_what_is_ready_is_decided_anew_once_somebody_may_have_said_no(
+    ledger: Ledger, orders: Orders
+) -> None:
+    mail, hook = make_order(), make_order(change="2", kind=OrderKind.WEBHOOK)
+    settle_orders(ledger, "ana", [mail, hook], [READY, READY])
+
+    settle_orders(ledger, "ana", [])
+    assert states(orders) == [State.READY, State.READY]
+    settle_orders(ledger, "ana", [], recalls=True)
+
+    assert states(orders) == [State.WAITING, State.READY]
+    assert letters(ledger) == EVENT.encode()
+    assert waiting(ledger, orders._redis, Lane.LIVE) == {"ana"}
+    assert [one.id for one in orders.waiting("ana")] == [mail.id]
+
+
+def test_what_happened_is_known_until_the_end_of_an_order(
+    ledger: Ledger, orders: Orders
+) -> None:
+    facts = {"change.tag": "vip", "change.fields": [], "task.due": 1_795_449_600_123}
+    one = make_order(facts=facts)
+    settle_orders(ledger, "ana", [one], [LATER])
+    assert orders.waiting("ana") == (one,)
+
+    settle_orders(ledger, "ana", [], ())
+    ledger.point_at(["ana"], EVENT, Lane.LIVE)
+    lease = ledger.take("ana", Lane.LIVE)
+    assert lease is not None
+    ledger.open("ana", lease.token)
+    ledger.settle(lease, "updated", None, decisions={one.id: HELD})
+
+    (ended,) = orders.of_contact("ana")
+    assert ended.order.facts == {}
