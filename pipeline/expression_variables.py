@@ -16,9 +16,9 @@ TABLE = cel.Type.Map(TEXT, TEXT)
 CONTACT_TEXTS = (
     *("firstName", "lastName", "name", "phone", "companyName", "address1", "city"),
     *("state", "country", "postalCode", "timezone", "website", "source", "type"),
-    *("assignedTo", "dateOfBirth"),
+    *("assignedTo", "dateOfBirth", "businessId"),
 )
-"""Fields of `Contact.values`; each is a variable `contact.NAME`."""
+"""GHL's own names of text fields; each is a variable `contact.NAME`."""
 ALWAYS: Mapping[str, cel.Type] = {
     "contact.id": TEXT,
     "contact.email": TEXT,

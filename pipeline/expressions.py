@@ -112,7 +112,7 @@ def compile_condition(text: str, triggers: Iterable[str]) -> Compiled:
     Raises:
         BadExpression: it is none; one line that says why and where.
     """
-    compiled, kind = _compiled(text, triggers)
+    compiled, kind = _compiled(text, variables_of(triggers))
     if kind != FLAG:
         raise BadExpression("is a value, not a condition; compare it with something")
     return compiled
@@ -127,14 +127,14 @@ def compile_value(text: str, triggers: Iterable[str]) -> Compiled:
     Raises:
         BadExpression: it is none; one line that says why and where.
     """
-    compiled, kind = _compiled(text, triggers)
+    compiled, kind = _compiled(text, variables_of(triggers))
     if kind not in VALUES:
         raise BadExpression("is no text, number, time, or true or false")
     return compiled
 
 
-def _compiled(text: str, triggers: Iterable[str]) -> tuple[Compiled, cel.Type]:
-    known = variables_of(triggers)
+@lru_cache(maxsize=1024)
+def _compiled(text: str, known: frozenset[str]) -> tuple[Compiled, cel.Type]:
     _check(text)
     try:
         program = _environment(known).compile(text)

@@ -5,6 +5,7 @@ import pty
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pipeline.bootstrap import build
 from pipeline.cli import main
 from pipeline.config import Settings, from_env
 from pipeline.new_connection import templates
+from pipeline.rule_trial import Supposed, try_rules
 from pipeline.sync_now import sync_now
 from tests.sandbox import Sandbox, fresh_email
 from tests.valkey import Valkey
@@ -50,6 +52,17 @@ def read(prefix: str = "ACME", **environ: str) -> Settings:
     return from_env({**lines, **secrets, **environ})
 
 
+def made(template: str, sandbox: Sandbox, valkey: Valkey) -> Settings:
+    """What `init` makes of a template, for the two local vendors."""
+    env = sandbox.env
+    flags = ["--template", template, "-c", "default", "--list", env["MAILJET_LIST_ID"]]
+    flags += ["--location", env["GHL_LOCATION_ID"]]
+    flags += ["--ghl-base-url", env["GHL_BASE_URL"]]
+    init(*flags, "--mailjet-base-url", env["MAILJET_BASE_URL"])
+    secrets = {f"DEFAULT_{name}": env[name] for name in SECRETS}
+    return read("DEFAULT", REDIS_URL=valkey.url, **secrets)
+
+
 @pytest.mark.parametrize("template", list(templates()))
 def test_what_a_template_makes_can_be_read(folder: Path, template: str) -> None:
     done = acme("--template", template, "--list", "12")
@@ -68,13 +81,7 @@ def test_what_a_template_makes_can_be_read(folder: Path, template: str) -> None:
 def test_what_a_template_makes_syncs_a_contact(
     valkey: Valkey, redis: object, sandbox: Sandbox, template: str
 ) -> None:
-    env = sandbox.env
-    flags = ["--template", template, "-c", "default", "--list", env["MAILJET_LIST_ID"]]
-    flags += ["--location", env["GHL_LOCATION_ID"]]
-    flags += ["--ghl-base-url", env["GHL_BASE_URL"]]
-    init(*flags, "--mailjet-base-url", env["MAILJET_BASE_URL"])
-    secrets = {f"DEFAULT_{name}": env[name] for name in SECRETS}
-    pipeline = build(read("DEFAULT", REDIS_URL=valkey.url, **secrets))
+    pipeline = build(made(template, sandbox, valkey))
     email = fresh_email()
     ana = sandbox.put_contact(email=email, firstName="Ana", country="PT")
 
@@ -88,6 +95,43 @@ def test_what_a_template_makes_syncs_a_contact(
     assert held is not None
     assert held["properties"]["firstname"] == "Ana"
     assert held["properties"]["country"] == "PT"
+
+
+@pytest.mark.parametrize(
+    ("template", "name", "facts"),
+    [
+        ("core", "newcomers", {}),
+        ("newsletter", "interested", {"tags": ["lead"]}),
+        ("sales-follow-up", "hot", {"tags": ["lead"]}),
+        ("appointments", "prepare", {}),
+        ("two-way", "from-mailjet", {"source": "Mailjet"}),
+    ],
+)
+def test_what_a_template_makes_has_a_rule_that_fires(
+    valkey: Valkey,
+    redis: object,
+    sandbox: Sandbox,
+    template: str,
+    name: str,
+    facts: dict[str, object],
+) -> None:
+    pipeline = build(made(template, sandbox, valkey))
+    ana = sandbox.put_contact(email=fresh_email(), **facts)
+    start = datetime.now(UTC) + timedelta(days=2)
+    sandbox.put_appointment(
+        contactId=ana["id"],
+        title="Viewing",
+        startTime=start.isoformat(),
+        endTime=(start + timedelta(hours=1)).isoformat(),
+        appointmentStatus="confirmed",
+    )
+    kit = pipeline.kit("default")
+    setup.run(kit)
+
+    tried = try_rules(kit, ana["id"], Supposed(url="https://example.com/pricing"))
+
+    pipeline.redis.close()
+    assert [trial.holds for trial in tried if trial.rule.name == name] == [True]
 
 
 def test_env_keeps_its_lines_and_is_nobody_elses() -> None:

@@ -22,10 +22,14 @@ from pipeline.expression_variables import (
     VARIABLES,
 )
 from pipeline.expressions import LONGEST, compile_condition, compile_value
-from pipeline.ghl.schemas import ONE_CONTACT
+from pipeline.sync.activity import Activities, Appointment, Task
+from pipeline.sync.facts import TEXTS as FACTS_OF_TEXT
+from pipeline.sync.facts import facts_of
 from pipeline.sync.mail_event import EventKind
-from pipeline.sync.triggers import Trigger, of_event
-from tests.builders import make_event
+from pipeline.sync.timing import moments
+from pipeline.sync.triggers import TIMED, Trigger, of_event, variables
+from tests.builders import make_contact, make_event, make_rule
+from tests.tiny_vendors import NOW_MS
 
 ON = ("created",)
 NOW = datetime(2026, 7, 1, 23, 30, tzinfo=UTC)
@@ -217,13 +221,36 @@ def test_every_variable_is_known_by_its_name(name: str) -> None:
     assert compile_condition(f"{name} == {name}", (trigger,)).mentions == {name}
 
 
-def test_the_variables_are_those_that_the_domain_tells() -> None:
-    told = {*ONE_CONTACT.fields["contact"].schema.fields}  # type: ignore[attr-defined]
-    assert set(CONTACT_TEXTS) == {*READABLE} - {"dateAdded", "businessId"}
-    assert set(CONTACT_TEXTS) < told
+def test_the_variables_of_a_contact_are_those_that_the_domain_tells() -> None:
+    contact = make_contact(date_added_ms=1, date_updated_ms=2)
+
+    told = facts_of(contact, {}, NOW_MS, is_whole=True)
+
+    assert told.keys() == ALWAYS.keys()
+    assert set(CONTACT_TEXTS) == {*FACTS_OF_TEXT} == {*READABLE} - {"dateAdded"}
+    assert all(compile_condition(f"{name} == {name}", ON)(told) for name in told)
+
+
+def test_the_variables_of_a_change_are_those_that_the_domain_tells() -> None:
+    task = Task("t1", "Call", "", "", NOW_MS, False, "gh1")
+    meeting = Appointment("a1", "Viewing", "confirmed", NOW_MS, NOW_MS, "gh1")
+    rule = make_rule(on=frozenset(TIMED))
+    timed = moments([rule], Activities(tasks=(task,), appointments=(meeting,)))
+
+    changes = [of_event(make_event()), *(change for _, change in timed)]
+
     assert set(VARIABLES) == {*Trigger, *EventKind}
-    assert of_event(make_event()).facts.keys() == VARIABLES["click"].keys()
-    assert len(ALWAYS) == len(CONTACT_TEXTS) + 8
+    assert [change.trigger for change in changes] == [
+        "click",
+        "task_due",
+        "appointment_soon",
+    ]
+    for change in changes:
+        told = variables(change.facts)
+        assert told.keys() == VARIABLES[change.trigger].keys()
+        for name in told:
+            same = compile_condition(f"{name} == {name}", (change.trigger,))
+            assert same(told) is True
 
 
 @pytest.mark.parametrize(
