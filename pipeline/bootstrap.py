@@ -10,7 +10,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from pipeline import mapping_book, rule_book
-from pipeline.config import Connection, Settings
+from pipeline.config import Connection, Rate, Settings
 from pipeline.errors import ConfigError
 from pipeline.ghl.client import HEADERS as GHL_HEADERS
 from pipeline.ghl.client import GhlClient
@@ -46,6 +46,7 @@ from pipeline.sync.rules import Rule
 from pipeline.sync.snapshot import Fingerprint
 from pipeline.time_zone import zone_of
 from pipeline.transport import connections
+from pipeline.webhook_call import WebhookCaller
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,11 @@ class Kit:
     layout: Layout
     ghl_bucket: Bucket
     mailjet_bucket: Bucket
+    mailjet_send_bucket: Bucket
     ghl_session: ApiSession
     mailjet_session: ApiSession
+    mailjet_send_session: ApiSession
+    webhooks: WebhookCaller
 
     def ghl(self, permit: Permit) -> GhlClient:
         """GHL's client for one piece of work."""
@@ -229,13 +233,29 @@ def _kit(
     )
     # The API key is half of a credential: it gives the bucket its name only as a hash.
     account = blake2b(connection.mailjet_api_key.encode(), digest_size=6).hexdigest()
-    mailjet_bucket = Bucket(
-        redis,
-        bucket_key("mailjet", account),
-        connection.mailjet_rate,
-        lease_keys=ledger.lease_keys,
-        lease_seconds=LEASE_SECONDS,
-    )
+
+    def allowance(vendor: str, rate: Rate) -> Bucket:
+        return Bucket(
+            redis,
+            bucket_key(vendor, account),
+            rate,
+            lease_keys=ledger.lease_keys,
+            lease_seconds=LEASE_SECONDS,
+        )
+
+    def mailjet_session(budget: Bucket) -> ApiSession:
+        return ApiSession(
+            "mailjet",
+            connection.mailjet_base_url,
+            auth=(connection.mailjet_api_key, connection.mailjet_secret_key),
+            budget=budget,
+            permit=idle,
+            read_only=settings.read_only,
+            http=http,
+        )
+
+    mailjet_bucket = allowance("mailjet", connection.mailjet_rate)
+    mailjet_send_bucket = allowance("mailjet-send", connection.mailjet_send_rate)
     idle = Permit(Lane.BULK)
     rules = rule_book.rules_of(connection)
     return Kit(
@@ -258,6 +278,7 @@ def _kit(
         layout=mapping_book.layout_of(connection, rules),
         ghl_bucket=ghl_bucket,
         mailjet_bucket=mailjet_bucket,
+        mailjet_send_bucket=mailjet_send_bucket,
         ghl_session=ApiSession(
             "ghl",
             connection.ghl_base_url,
@@ -270,13 +291,7 @@ def _kit(
             read_only=settings.read_only,
             http=http,
         ),
-        mailjet_session=ApiSession(
-            "mailjet",
-            connection.mailjet_base_url,
-            auth=(connection.mailjet_api_key, connection.mailjet_secret_key),
-            budget=mailjet_bucket,
-            permit=idle,
-            read_only=settings.read_only,
-            http=http,
-        ),
+        mailjet_session=mailjet_session(mailjet_bucket),
+        mailjet_send_session=mailjet_session(mailjet_send_bucket),
+        webhooks=WebhookCaller(connection.webhook_secret, http),
     )

@@ -6,12 +6,9 @@ What follows from an error is none of this module's business (`pipeline/retry.py
 """
 
 import json
-import math
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from pipeline import redaction
@@ -28,8 +25,8 @@ from pipeline.errors import (
     VendorDown,
     VendorError,
 )
+from pipeline.waiting import retry_after_seconds
 
-LONGEST_RETRY_AFTER_SECONDS = 3600.0
 _Error = TypeVar("_Error", bound=VendorError)
 
 # "Contact not found for id:X", "Contact with id X not found", the same for a business:
@@ -48,6 +45,7 @@ _MAILJET_SETUP_MISSING = re.compile(
 # GHL's words, then Mailjet's, in the order in which they are worth reading.
 _WORD_KEYS = ("message", "error_description", "ErrorMessage", "ErrorInfo")
 _MESSAGE_KEYS = {*_WORD_KEYS, "error", "statusCode", "StatusCode"}
+_CODE = re.compile(r"[a-z]{2,8}-\d{4}")
 # What a list or a location is to us: part of the settings, not of a contact.
 _BELONGS_TO_CONNECTION = re.compile(r"/contactslist/|/locations/")
 
@@ -59,6 +57,7 @@ class _Refusal:
     Args:
         spoken: the body was the vendor's own JSON, not a page of some proxy.
         duplicate_of, duplicate_field: GHL's `meta.contactId` and `matchingField`.
+        code: Mailjet's `ErrorCode`, as its Send API has it.
     """
 
     vendor: str
@@ -69,6 +68,7 @@ class _Refusal:
     spoken: bool
     duplicate_of: str | None
     duplicate_field: str | None
+    code: str
 
     def become(
         self,
@@ -95,6 +95,7 @@ def classify(
     body: bytes,
     *,
     writes: bool,
+    parts: str = "",
 ) -> Any:
     """What an answer holds, None where it is empty (204, 304).
 
@@ -102,6 +103,8 @@ def classify(
         route: method and template, such as `GET /contacts/:contactId`.
         headers: case-insensitive.
         writes: whether the call changes something: what its lost answer means.
+        parts: name of a list in which the answer tells of each part of the call; then
+            a 4xx that has one is an answer, and one that says nothing is none.
 
     Raises:
         RateLimited: 429; wait `retry_after_seconds`.
@@ -142,36 +145,15 @@ def classify(
         failure = refusal.become(VendorDown if undone else Ambiguous)
         failure.retry_after_seconds = retry_after_seconds(headers)
         raise failure
+    if parts and status != 401 and (told := _in_parts(body, parts)):
+        return told
     if status in {401, 403}:
         raise _forbidden(refusal)
     if status == 404:
         raise _not_found(refusal)
+    if parts and not refusal.spoken:
+        raise refusal.become(BadPayload, reach=Reach.CALL, detail="no such answer")
     raise _rejection(refusal)
-
-
-def retry_after_seconds(
-    headers: Mapping[str, str], *, now: float | None = None
-) -> float | None:
-    """How long `Retry-After` asks to wait: 0-3600 s, None without a usable header.
-
-    Args:
-        headers: case-insensitive; the value is seconds or an HTTP date (RFC 9110).
-        now: seconds since 1970 UTC; None is the present.
-    """
-    text = headers.get("Retry-After")
-    if text is None:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(text).timestamp()
-        except (ValueError, OverflowError):
-            return None
-        seconds = moment - (time.time() if now is None else now)
-    if not math.isfinite(seconds):
-        return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
 
 
 def lost(vendor: str, route: str, detail: str, *, writes: bool) -> VendorError:
@@ -189,11 +171,24 @@ def _data(vendor: str, route: str, status: int, body: bytes, *, writes: bool) ->
     raise (Ambiguous if writes else VendorDown)(vendor, route, status, detail)
 
 
+def _in_parts(body: bytes, name: str) -> dict[str, Any] | None:
+    """What was said, if it tells of each part of the call."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) and said.get(name) else None
+
+
 def _read_refusal(vendor: str, route: str, status: int, body: bytes) -> _Refusal:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
         said = None
+    match said:
+        case {"Errors": [dict() as first, *_]}:
+            # The Send API's, of a call as a whole (mailjet-apiv3-java#103).
+            said = first
     spoken = isinstance(said, dict) and not _MESSAGE_KEYS.isdisjoint(said)
     if not isinstance(said, dict):
         said = {"message": _page(body)}
@@ -210,6 +205,7 @@ def _read_refusal(vendor: str, route: str, status: int, body: bytes) -> _Refusal
         spoken=spoken,
         duplicate_of=_flat(duplicate.get("contactId")) or None,
         duplicate_field=_flat(duplicate.get("matchingField")) or None,
+        code=str(said.get("ErrorCode", "")),
     )
 
 
@@ -275,6 +271,7 @@ def _rejection(refusal: _Refusal) -> PermanentError:
     error = refusal.become(Rejected, reach=reach)
     error.duplicate_of = refusal.duplicate_of
     error.duplicate_field = refusal.duplicate_field
+    error.code = refusal.code if _CODE.fullmatch(refusal.code) else ""
     return error
 
 

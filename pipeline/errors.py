@@ -176,10 +176,12 @@ class Rejected(PermanentError):
     Args:
         duplicate_of: GHL's `meta.contactId` when it refused a duplicate.
         duplicate_field: its `meta.matchingField`: by which field that contact is one.
+        code: Mailjet's `ErrorCode`, such as `mj-0002`; "" where it told none.
     """
 
     duplicate_of: str | None = None
     duplicate_field: str | None = None
+    code: str = ""
 
 
 class BadPayload(PermanentError):

@@ -10,18 +10,18 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from ssl import SSLCertVerificationError
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 import requests
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
 from pipeline.answer import Answer
-from pipeline.classify import classify, lost, retry_after_seconds
+from pipeline.classify import classify, lost
 from pipeline.errors import BadPayload, ConfigError, ReadOnly, Rejected
 from pipeline.permit import Permit
-from pipeline.transport import connections
+from pipeline.transport import connections, never_left
+from pipeline.waiting import retry_after_seconds
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 10.0
@@ -97,6 +97,7 @@ class ApiSession:
         self._budget = budget
         self._read_only = read_only
         self._on_call = on_call
+        self._guard: Callable[[], None] = _unguarded
         self._timeouts = timeouts
         http = http or connections()
         self._adapter = http.get_adapter(self._base_url)
@@ -116,6 +117,16 @@ class ApiSession:
         other._on_call = on_call
         return other
 
+    def guarded(self, guard: Callable[[], None]) -> "ApiSession":
+        """The same session, which asks last of all before each request.
+
+        Args:
+            guard: raises where the request must not leave any more.
+        """
+        other = copy.copy(self)
+        other._guard = guard
+        return other
+
     def send(
         self,
         method: str,
@@ -126,6 +137,7 @@ class ApiSession:
         json: object = None,
         headers: Mapping[str, str] = _NOTHING,
         writes: bool | None = None,
+        parts: str = "",
     ) -> Answer:
         """Send exactly one request.
 
@@ -134,6 +146,7 @@ class ApiSession:
             path: what fills the template, not yet encoded.
             headers: of this request alone; they replace the session's own.
             writes: whether it changes something; None means any method but GET does.
+            parts: as `classify` takes it.
 
         Raises:
             ReadOnly: it would write; no token was taken.
@@ -150,6 +163,7 @@ class ApiSession:
         url = self._url(label, route, path, query)
         request = self._prepare(method, url, headers, json)
         self._budget.take(self.permit)
+        self._guard()
         began = time.perf_counter()
         response = None
         try:
@@ -159,7 +173,7 @@ class ApiSession:
             if self._on_call is not None:
                 status = None if response is None else response.status_code
                 self._on_call(self.vendor, label, status, time.perf_counter() - began)
-        return self._judge(response, body, label, writes)
+        return self._judge(response, body, label, writes, parts)
 
     def _url(
         self,
@@ -217,11 +231,16 @@ class ApiSession:
                 self.vendor,
                 label,
                 type(error).__name__,
-                writes=writes and not _never_left(error),
+                writes=writes and not never_left(error),
             ) from None
 
     def _judge(
-        self, response: requests.Response, body: bytes | None, label: str, writes: bool
+        self,
+        response: requests.Response,
+        body: bytes | None,
+        label: str,
+        writes: bool,
+        parts: str,
     ) -> Answer:
         status, headers = response.status_code, response.headers
         self._budget.learn(status, headers, retry_after_seconds(headers))
@@ -234,9 +253,15 @@ class ApiSession:
             if writes:
                 raise lost(self.vendor, label, detail, writes=True)
             raise BadPayload(self.vendor, label, status, detail)
-        data = classify(self.vendor, label, status, headers, body, writes=writes)
+        data = classify(
+            self.vendor, label, status, headers, body, writes=writes, parts=parts
+        )
         self.permit.answered.add(self.vendor)
         return Answer(self.vendor, label, status, data, headers)
+
+
+def _unguarded() -> None:
+    """Nothing stands in the way."""
 
 
 def _prepared(base_url: str) -> str:
@@ -271,14 +296,3 @@ def _read(response: requests.Response) -> bytes | None:
     if not body and not framed and response.status_code not in {204, 304}:
         return None
     return body
-
-
-def _never_left(error: requests.RequestException) -> bool:
-    """Whether the vendor cannot have seen the request."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
-        return True
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    cause = reason.args[0] if isinstance(reason, HTTPError) and reason.args else None
-    return isinstance(reason, NewConnectionError) or isinstance(
-        cause, SSLCertVerificationError
-    )

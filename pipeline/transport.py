@@ -11,12 +11,14 @@ import socket
 import time
 from collections.abc import Mapping
 from http.client import HTTPResponse
+from ssl import SSLCertVerificationError
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 # urllib3 logs paths at DEBUG and, for odd headers, at WARNING; Mailjet's may hold an
 # e-mail address.
@@ -126,3 +128,14 @@ _TIMED: Mapping[type, type] = {
     HTTPConnection: _TimedConnection,
     HTTPSConnection: _TimedTlsConnection,
 }
+
+
+def never_left(error: requests.RequestException) -> bool:
+    """Whether the vendor cannot have seen the request."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    cause = reason.args[0] if isinstance(reason, HTTPError) and reason.args else None
+    return isinstance(reason, NewConnectionError) or isinstance(
+        cause, SSLCertVerificationError
+    )

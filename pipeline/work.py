@@ -3,6 +3,7 @@
 import logging
 import random
 import time
+from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
@@ -22,7 +23,7 @@ from pipeline.permit import Lane, Permit
 from pipeline.retry import GiveUp, PauseConnection, TryAgain, decide, trouble
 from pipeline.store.dead_letters import DeadLetter
 from pipeline.store.ledger import AddressHeld
-from pipeline.store.records import Opened
+from pipeline.store.records import Opened, Settled
 from pipeline.sync import around
 from pipeline.sync.case import Result
 from pipeline.sync.ports import Ghl, Mailjet
@@ -40,6 +41,8 @@ NOT_SET_UP_SECONDS = 60.0
 REST_SECONDS = 1.0
 """Where nobody is granted a call for so long, no other contact need find that out."""
 
+Ring = Callable[[], None]
+
 
 class Guard:
     """What stands between a sync and the world: here nothing does."""
@@ -55,12 +58,22 @@ class Guard:
 NO_GUARD = Guard()
 
 
+def nobody_hears() -> None:
+    """A tick finds what is ready."""
+
+
 def run_lease(
-    kit: Kit, ghl_id: str, token: int, owner: str = "", guard: Guard = NO_GUARD
+    kit: Kit,
+    ghl_id: str,
+    token: int,
+    owner: str = "",
+    guard: Guard = NO_GUARD,
+    ring: Ring = nobody_hears,
 ) -> str:
     """Sync the leased contact and end the lease; returns what happened, in a word.
 
-    `owner` is the boot of the worker that does it; the command line has none.
+    `owner` is the boot of the worker that does it; the command line has none. `ring` is
+    called where something became ready to be sent.
 
     A void lease changes nothing: whoever holds the contact now does the work. Without
     Redis nothing is decided here either: the lease expires, and the contact comes back.
@@ -74,7 +87,7 @@ def run_lease(
     lease = opened.lease
     permit = Permit(lease.lane, lease)
     try:
-        return _sync(kit, permit, opened, guard)
+        return _sync(kit, permit, opened, guard, ring)
     except AddressHeld:
         kit.ledger.give_back(lease, HELD_SECONDS * random.random())  # noqa: S311
         return "address held"
@@ -94,7 +107,7 @@ def run_lease(
         raise
 
 
-def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard) -> str:
+def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard, ring: Ring) -> str:
     lease, memory = opened.lease, kit.memory(opened)
     record = opened.setup
     if record is None:
@@ -141,6 +154,8 @@ def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard) -> str:
     kit.feed.handled(lease.ghl_id, result.answered)
     if result.snapshot:
         kit.engagement.handled(result.snapshot.address, result.responded)
+    if settled is Settled.SENDS:
+        ring()
     return str(result.outcome)
 
 

@@ -81,6 +81,7 @@ app.conf.update(
         "discovery.activities": {"queue": Lane.LIVE},
         "discovery.feedback": {"queue": Lane.LIVE},
         "connection.probe": {"queue": Lane.LIVE},
+        "campaign.send": {"queue": Lane.LIVE},
         "resync.full": {"queue": Lane.LIVE},
     },
     # Threads cannot be stopped in mid-task: every request has a total deadline instead.

@@ -13,7 +13,7 @@ from uuid import uuid4
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from pipeline import check, consent_report, inbox, runs, setup, work
+from pipeline import check, consent_report, inbox, runs, sending, setup, work
 from pipeline.bootstrap import Kit
 from pipeline.config_schedule import Schedule
 from pipeline.discovery import Discovery
@@ -40,7 +40,8 @@ def contact_sync(connection: str, ghl_id: str, lease: int) -> str:
     """
     kit = pipeline().kit(connection)
     try:
-        outcome = work.run_lease(kit, ghl_id, lease, heartbeat.owner)
+        ring = partial(_ring_sending, kit)
+        outcome = work.run_lease(kit, ghl_id, lease, heartbeat.owner, ring=ring)
         send(dispatcher().following(kit))
     except (RedisError, OperationalError) as error:
         return f"Redis is away ({type(error).__name__}): the lease will expire"
@@ -67,6 +68,8 @@ def dispatch_tick() -> int:
             connection_probe.delay(connection=kit.connection.name)
         runs.keep_hours(kit, time.time())
         _ring_discovery(kit)
+        if sending.is_due(kit):
+            _ring_sending(kit)
     if pipeline().inbox.counts().due:
         event_apply.apply_async(expires=TICK_SECONDS)
     return send(dispatcher().idle())
@@ -87,6 +90,23 @@ def event_apply() -> str:
     except (RedisError, OperationalError) as error:
         return f"Redis is away ({type(error).__name__}): entries come back"
     return f"{handled} handled"
+
+
+@app.task(name="campaign.send")
+def campaign_send(connection: str) -> str:
+    """Send what the rules of a connection have ready, until nothing is.
+
+    Rung by the sync that made it so, and by every tick while something is due. Run
+    twice at a time, each takes other orders.
+    """
+    kit, sent = pipeline().kit(connection), 0
+    try:
+        while count := sending.send_ready(kit):
+            sent += count
+        send(dispatcher().following(kit))
+    except (RedisError, OperationalError) as error:
+        return f"Redis is away ({type(error).__name__}): what was taken is looked up"
+    return f"{sent} looked at"
 
 
 @app.task(name="connection.probe")
@@ -203,6 +223,13 @@ def _ring_discovery(kit: Kit) -> bool:
     task = discovery_business if stage == "businesses" else discovery_contacts
     task.delay(connection=kit.connection.name)
     return True
+
+
+def _ring_sending(kit: Kit) -> None:
+    """Ring the task that sends; a ring that nobody heard is rung again by a tick."""
+    campaign_send.apply_async(
+        kwargs={"connection": kit.connection.name}, expires=TICK_SECONDS
+    )
 
 
 def _start_due_runs() -> str:

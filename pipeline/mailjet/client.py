@@ -15,16 +15,25 @@ from pipeline.mailjet import schemas
 from pipeline.mailjet.account import AccountCalls
 from pipeline.mailjet.callbacks import CallbackCalls
 from pipeline.mailjet.calls import LIMIT, only, records_of
+from pipeline.mailjet.drafts import DraftCalls
 from pipeline.mailjet.history import HistoryCalls
 from pipeline.mailjet.records import (
     SubscriberPage,
 )
+from pipeline.mailjet.sending import SendingCalls
 from pipeline.mailjet.statistics import StatisticsCalls
 from pipeline.session import QueryValue
 from pipeline.sync.contact import ListAction, Subscriber
 
 
-class MailjetClient(AccountCalls, CallbackCalls, HistoryCalls, StatisticsCalls):
+class MailjetClient(
+    AccountCalls,
+    CallbackCalls,
+    DraftCalls,
+    HistoryCalls,
+    SendingCalls,
+    StatisticsCalls,
+):
     """All calls of one API key."""
 
     def manage_contact(

@@ -81,3 +81,47 @@ class User:
 
     id: int
     warned_ratelimit_at: str
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one message of a call that sends.
+
+    Args:
+        code: Mailjet's, such as `mj-0013`; "" where it was taken.
+        status: the HTTP status that it would have had alone; 0 where it was taken.
+        related: fields of the message, without their values.
+    """
+
+    custom_id: str
+    code: str = ""
+    status: int = 0
+    related: tuple[str, ...] = ()
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether it may be taken later as it is."""
+        return self.status == 429 or self.status >= 500
+
+    @property
+    def why(self) -> str:
+        """What was wrong with it, without a value."""
+        return " ".join((self.code, *self.related[:3]))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A campaign.
+
+    Args:
+        status: -2 deleted, -1 archived, 0 draft, 1 programmed, 2 sent.
+    """
+
+    id: int
+    title: str
+    status: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has scheduled, sent or dropped it yet."""
+        return self.status == 0

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.classify import classify, retry_after_seconds
+from pipeline.classify import classify
 from pipeline.errors import (
     Ambiguous,
     BadPayload,
@@ -19,6 +19,7 @@ from pipeline.errors import (
     VendorDown,
     VendorError,
 )
+from pipeline.waiting import retry_after_seconds
 from tests.recorded import SAMPLES, Recording, recording, sample
 
 READ = "GET /contacts/:contactId"

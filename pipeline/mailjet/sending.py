@@ -1,0 +1,132 @@
+"""Mailjet's Send API, and what tells afterwards whether it took a mail."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_load, validate
+
+from pipeline.errors import BadPayload, Reach
+from pipeline.mailjet.calls import Calls, records_of
+from pipeline.mailjet.records import Sent
+from pipeline.mailjet.schemas import AnswerSchema
+
+MOST = 50
+"""Messages of a call; and recipients, of which each message here has one."""
+LISTED = 10
+SUCCESS, ERROR = "success", "error"
+CODE = re.compile(r"[a-z]{2,8}-\d{4}")
+FIELD = re.compile(r"[A-Za-z][\w.\[\]-]{0,60}", re.ASCII)
+"""What names a field; whatever else is said may hold an address."""
+
+
+class ErrorSchema(AnswerSchema):
+    """An entry of `Errors`; its words quote the address."""
+
+    code = fields.String(data_key="ErrorCode", required=True)
+    status = fields.Integer(data_key="StatusCode", load_default=400)
+    related = fields.List(fields.String(), data_key="ErrorRelatedTo", load_default=())
+
+
+class SentSchema(AnswerSchema):
+    """An entry of `Messages`."""
+
+    status = fields.String(
+        data_key="Status", required=True, validate=validate.OneOf([SUCCESS, ERROR])
+    )
+    custom_id = fields.String(data_key="CustomID", load_default="", allow_none=True)
+    errors = fields.List(
+        fields.Nested(ErrorSchema), data_key="Errors", load_default=list
+    )
+
+    @post_load
+    def _sent(self, data: dict[str, Any], **kw: Any) -> Sent:
+        custom_id = data["custom_id"] or ""
+        if data["status"] == SUCCESS:
+            return Sent(custom_id)
+        if not data["errors"]:
+            raise ValidationError("Missing.", "Errors")
+        errors = data["errors"]
+        code = errors[0]["code"]
+        return Sent(
+            custom_id,
+            code if CODE.fullmatch(code) else "refused",
+            max(error["status"] for error in errors),
+            tuple(name for name in errors[0]["related"] if FIELD.fullmatch(name)),
+        )
+
+
+class AnswerOfSendSchema(AnswerSchema):
+    """The answer of `send`."""
+
+    messages = fields.List(
+        fields.Nested(SentSchema), data_key="Messages", required=True
+    )
+
+
+class MessageSchema(AnswerSchema):
+    """A row of `message`."""
+
+    id = fields.Integer(data_key="ID", required=True)
+    custom_id = fields.String(data_key="CustomID", load_default="", allow_none=True)
+
+
+ANSWER_OF_SEND = AnswerOfSendSchema()
+MESSAGE = MessageSchema()
+
+
+class SendingCalls(Calls):
+    """Calls that send mails, and find out about them."""
+
+    def send(
+        self, messages: Sequence[Mapping[str, Any]], *, sandbox: bool
+    ) -> tuple[Sent, ...]:
+        """Send up to 50 messages; each is taken or refused by itself.
+
+        `POST /v3.1/send`, Mailjet guides (_send-api.md), read 2026-11. A call in which
+        something failed is a 400 although the rest of it was sent.
+
+        Args:
+            messages: in Mailjet's words, each with one recipient and a `CustomID`.
+            sandbox: only check them.
+
+        Returns:
+            What became of each, in their order.
+
+        Raises:
+            Rejected: nothing was sent; `code` is Mailjet's.
+            Ambiguous, BadPayload: any of them may have been sent.
+        """
+        if len(messages) > MOST:
+            raise ValueError(f"{len(messages)} messages in a call of {MOST}")
+        answer = self.session.send(
+            "POST",
+            "/v3.1/send",
+            json={"Messages": list(messages), "SandboxMode": sandbox},
+            parts="Messages",
+        )
+        sent: list[Sent] = answer.load(ANSWER_OF_SEND, reach=Reach.CALL)["messages"]
+        named = [message["CustomID"] for message in messages]
+        told = [one.custom_id or name for one, name in zip(sent, named, strict=False)]
+        if len(sent) != len(messages) or told != named:
+            detail = "not of the messages that were sent"
+            raise BadPayload(
+                "mailjet", answer.route, answer.status, detail, reach=Reach.CALL
+            )
+        return tuple(sent)
+
+    def find_messages(self, custom_id: str) -> tuple[int, ...]:
+        """Read which mails went out under a CustomID: their ids, none where none did.
+
+        `GET /message`, Mailjet's OpenAPI (mailjet-mcp-server), read 2026-11. How soon a
+        mail is listed is published nowhere.
+        """
+        answer = self.session.send(
+            "GET",
+            "/v3/REST/message",
+            query={"CustomID": custom_id, "ShowCustomID": True, "Limit": LISTED},
+        )
+        rows = records_of(answer, MESSAGE)
+        # A filter that is not known may be left out without a word.
+        ours = (row for row in rows if row["custom_id"] in (custom_id, "", None))
+        return tuple(row["id"] for row in ours)

@@ -1,0 +1,255 @@
+"""Send what is ready: mails, webhooks, and campaigns that are scheduled.
+
+One round takes a batch, says so, and tells of every order what became of it. Who dies
+in between leaves orders that nobody knows the end of; Mailjet is asked for these before
+anybody may send them again. A contact's consent was looked at in its own turn, a minute
+ago at most.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from pipeline.bootstrap import Kit
+from pipeline.drafting import schedule_once
+from pipeline.errors import (
+    Ambiguous,
+    BadPayload,
+    BudgetSpent,
+    LeaseLost,
+    PermanentError,
+    PipelineError,
+    RateLimited,
+    Reach,
+    Rejected,
+    TransientError,
+    VendorError,
+)
+from pipeline.mailjet.client import MailjetClient
+from pipeline.mailjet.records import Sent
+from pipeline.mailjet.sending import MOST
+from pipeline.permit import Lane, Permit
+from pipeline.retry import RATE_LIMITED_SECONDS, trouble
+from pipeline.session import ApiSession
+from pipeline.store.inbox import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, MOST_TRIES
+from pipeline.store.orders import Batch, Ready
+from pipeline.sync.deeds import CallWebhook
+from pipeline.sync.orders import Order, OrderKind, State
+
+AGAIN_SECONDS = 10.0
+RULE_GONE = "rule is gone"
+
+
+def send_ready(kit: Kit) -> int:
+    """One round; how many orders it was about.
+
+    Raises:
+        RedisError: it is away; what was taken is looked up once it is back.
+    """
+    if not _may_send(kit):
+        return 0
+    batch = kit.orders.take(MOST)
+    _Round(kit, batch).run()
+    return len(batch.ready) + len(batch.doubtful)
+
+
+def is_due(kit: Kit) -> bool:
+    """Whether a round would find something."""
+    return bool(kit.orders.due()) and _may_send(kit)
+
+
+def _may_send(kit: Kit) -> bool:
+    is_idle = kit.settings.read_only or kit.health.paused() is not None
+    return not is_idle and kit.record() is not None
+
+
+class _Round:
+    def __init__(self, kit: Kit, batch: Batch) -> None:
+        self._kit = kit
+        self._orders = kit.orders
+        self._token = batch.token
+        self._batch = batch
+        self._permit = Permit(Lane.LIVE)
+
+    def run(self) -> None:
+        if mails := self._batch.of(OrderKind.MAIL):
+            self._guarded([one.order for one in mails], partial(self._mail, mails))
+        for one in self._batch.of(OrderKind.DRAFT):
+            self._guarded([one.order], partial(self._draft, one))
+        for one in self._batch.of(OrderKind.WEBHOOK):
+            self._webhook(one)
+        for order in self._batch.doubtful:
+            self._look_up(order)
+
+    def _guarded(self, orders: Sequence[Order], send: Callable[[], None]) -> None:
+        """Send, and settle what never came to an answer."""
+        ids = [order.id for order in orders]
+        try:
+            send()
+        except PipelineError as error:
+            self._after(error, ids)
+        except RedisError:
+            raise
+        except Exception:
+            self._orders.doubt(self._token, ids)
+            raise
+
+    def _after(self, error: PipelineError, ids: Sequence[str]) -> None:
+        """What follows for orders of a call that has no answer of theirs."""
+        token = self._token
+        match error:
+            case BudgetSpent():
+                self._orders.again(token, ids, error.wait_seconds)
+            case LeaseLost():
+                self._orders.again(token, ids, 0)
+            case RateLimited():
+                wait = error.retry_after_seconds or RATE_LIMITED_SECONDS
+                self._orders.again(token, ids, wait)
+            case VendorError(reach=Reach.CONNECTION):
+                self._orders.back(token, ids)
+                self._kit.health.pause(trouble(error))
+            case Ambiguous() | BadPayload():
+                self._orders.doubt(token, ids)
+                self._stumble(error)
+            case TransientError():
+                self._orders.again(token, ids, AGAIN_SECONDS)
+                self._stumble(error)
+            case PermanentError():
+                self._refused(error, ids)
+            case _:
+                self._orders.back(token, ids)
+
+    def _stumble(self, error: PipelineError) -> None:
+        self._kit.health.stumble(trouble(error), f"send:{self._token}")
+
+    def _refused(self, error: PermanentError, ids: Sequence[str]) -> None:
+        """One of them may be to blame for all: each goes alone once."""
+        if len(ids) > 1:
+            self._orders.again(self._token, ids, 0, alone=True)
+            return
+        code = error.code if isinstance(error, Rejected) else ""
+        why = code or f"refused: {error.status or 'not sent'}"
+        self._orders.finish(self._token, State.FAILED, ids, why)
+
+    def _client(self, session: ApiSession, ids: Sequence[str]) -> MailjetClient:
+        """One that raises LeaseLost, last of all before a request, where somebody else
+        looks one of the orders up by now: who took too long must not send any more."""
+
+        def hold() -> None:
+            if not self._orders.hold(self._token, ids):
+                raise LeaseLost(self._token)
+
+        return MailjetClient(session.under(self._permit).guarded(hold))
+
+    # Mails
+
+    def _mail(self, mails: Sequence[Ready]) -> None:
+        ids = [one.order.id for one in mails]
+        client = self._client(self._kit.mailjet_send_session, ids)
+        is_live = self._kit.connection.live
+        sent = client.send(list(map(_message, mails)), sandbox=not is_live)
+        told = list(zip(ids, sent, strict=True))
+        end = State.DONE if is_live else State.REHEARSED
+        done = [id_ for id_, one in told if not one.code]
+        if done:
+            self._orders.finish(self._token, end, done)
+        if later := [id_ for id_, one in told if one.is_transient]:
+            self._orders.again(self._token, later, AGAIN_SECONDS)
+        for id_, one in told:
+            if _failed(one):
+                self._orders.finish(self._token, State.FAILED, [id_], one.why)
+
+    def _look_up(self, order: Order) -> None:
+        """Find out whether a mail was sent whose answer was lost."""
+        mailjet = self._kit.mailjet(self._permit)
+        try:
+            found = mailjet.find_messages(order.id)
+        except VendorError as error:
+            # It stays doubtful, and is looked up again a minute later.
+            if error.reach is Reach.CONNECTION:
+                self._kit.health.pause(trouble(error))
+            return
+        except BudgetSpent:
+            return
+        if found:
+            self._orders.finish(self._token, State.DONE, [order.id])
+        else:
+            self._orders.back(self._token, [order.id])
+
+    # Campaigns
+
+    def _draft(self, one: Ready) -> None:
+        ids = [one.order.id]
+        if not self._kit.connection.live:
+            self._orders.finish(self._token, State.REHEARSED, ids)
+            return
+        client = self._client(self._kit.mailjet_session, ids)
+        try:
+            schedule_once(client, one.payload, round(time.time() * 1000))
+        except Rejected as error:
+            if error.reach is Reach.CONNECTION:
+                raise
+            self._orders.finish(self._token, State.FAILED, ids, error.detail)
+        else:
+            self._orders.finish(self._token, State.DONE, ids)
+
+    # Webhooks
+
+    def _webhook(self, one: Ready) -> None:
+        ids, tries = [one.order.id], one.placed.tries
+        url = self._url(one.order)
+        if not url:
+            self._orders.finish(self._token, State.HELD, ids, RULE_GONE)
+            return
+        try:
+            told = _told(self._kit.connection.name, one.order)
+            self._kit.webhooks.post(url, one.order.id, told, int(time.time()))
+        except Rejected as error:
+            why = f"answered {error.status}"
+            self._orders.finish(self._token, State.FAILED, ids, why)
+        except VendorError as error:
+            wait = min(FIRST_WAIT_SECONDS * 3 ** (tries - 1), LONGEST_WAIT_SECONDS)
+            if tries < MOST_TRIES:
+                self._orders.again(self._token, ids, wait)
+                return
+            why = f"answered {error.status}" if error.status else "no answer"
+            self._orders.finish(self._token, State.FAILED, ids, why)
+        else:
+            self._orders.finish(self._token, State.DONE, ids)
+
+    def _url(self, order: Order) -> str:
+        """Where the rule's webhook is at this moment; "" where it has none any more."""
+        called = (
+            deed
+            for rule in self._kit.rules
+            if rule.name == order.rule
+            for deed in rule.deeds(CallWebhook)
+        )
+        deed = next(called, None)
+        return deed.url if deed else ""
+
+
+def _message(one: Ready) -> dict[str, Any]:
+    """The mail in Mailjet's words; by its CustomID it is found again."""
+    own = {"CustomCampaign": one.order.campaign}
+    return {**own, **one.payload, "CustomID": one.order.id}
+
+
+def _failed(one: Sent) -> bool:
+    return bool(one.code) and not one.is_transient
+
+
+def _told(connection: str, order: Order) -> dict[str, object]:
+    made = datetime.fromtimestamp(order.made_ms / 1000, UTC)
+    return {
+        "type": "rule.fired",
+        "connection": connection,
+        "contact_id": order.contact_id,
+        "rule": order.rule,
+        "trigger": order.trigger,
+        "at": made.isoformat(timespec="milliseconds"),
+    }
