@@ -22,7 +22,8 @@ Tell = Callable[[str], object]
 def record_opt_in(kit: Kit, ghl_id: str, proof: str, at_ms: int | None) -> str:
     """Record that the person opted in, and open again what that answers.
 
-    Both sides are read first, so that everything said until now is known with its time.
+    Both sides are read first, so that everything said until now is known with its time,
+    and of everybody with the address: what Mailjet says of it each has to answer.
 
     Args:
         at_ms: when the person said so; None is now.
@@ -37,11 +38,10 @@ def record_opt_in(kit: Kit, ghl_id: str, proof: str, at_ms: int | None) -> str:
     kit.require_record()
     if kit.settings.read_only:
         raise ConfigError(["SYNC_MODE=read-only: nothing can be opened again"])
-    outcome = sync_now(kit, ghl_id, Lane.CONSENT)
-    if outcome in GONE_FROM_GHL:
+    if _read(kit, ghl_id) in GONE_FROM_GHL:
         raise ConfigError([f"GHL has no contact {ghl_id}"])
-    if outcome.startswith((work.PAUSED, "again", "dead letter")):
-        raise ConfigError([f"both sides must be read first, and were not: {outcome}"])
+    for other in _sharers(kit, ghl_id):
+        _read(kit, other)
     known = kit.consents.own(ghl_id)
     said_ms = _now_ms() if at_ms is None else at_ms
     _must_answer(known, said_ms)
@@ -53,6 +53,15 @@ def record_opt_in(kit: Kit, ghl_id: str, proof: str, at_ms: int | None) -> str:
             ghl_id, consent.opted_in(kit.consents.own(ghl_id), said_ms, proof)
         ),
     )
+
+
+def _read(kit: Kit, ghl_id: str) -> str:
+    """Read both sides of a contact, and carry out what they say."""
+    outcome = sync_now(kit, ghl_id, Lane.CONSENT)
+    if outcome.startswith((work.PAUSED, "again", "dead letter")):
+        problem = f"both sides of {ghl_id} must be read first, and were not: {outcome}"
+        raise ConfigError([problem])
+    return outcome
 
 
 def _must_be_proof(proof: str) -> None:
@@ -148,13 +157,18 @@ def statements(kit: Kit, ghl_id: str) -> Record:
 
 def shared_with(kit: Kit, ghl_id: str) -> Iterable[str]:
     """Other contacts with the same address that said no."""
-    address = kit.presence.address(ghl_id)
-    others = kit.consents.contacts_of([address])[address] if address else []
     return [
         other
-        for other in others
-        if other != ghl_id and not consent.decide(kit.consents.own(other)).is_open
+        for other in _sharers(kit, ghl_id)
+        if not consent.decide(kit.consents.own(other)).is_open
     ]
+
+
+def _sharers(kit: Kit, ghl_id: str) -> list[str]:
+    """Other contacts with the same address."""
+    address = kit.presence.address(ghl_id)
+    known = kit.consents.contacts_of([address])[address] if address else []
+    return [other for other in known if other != ghl_id]
 
 
 def _now_ms() -> int:

@@ -111,6 +111,8 @@ class Hearing:
             for source in OF_MAILJET:
                 record = self._see(record, source, says_no=False)
         record = consent.absorbed(record, self.evidence.told.record)
+        for said in self.evidence.records.values():
+            record = consent.absorbed(record, _of_the_address(said))
         if self.subscriber is not None:
             record = self._of_subscriber(record, self.subscriber, self._before())
         was_us = any(one.opted_out and not one.held for one in self._before())
@@ -258,6 +260,12 @@ class Hearing:
         is_same = before is not None and before.address == self.address
         own = [before] if before and is_same else []
         return [*own, *self.evidence.sharers.values()]
+
+
+def _of_the_address(record: Record) -> Record:
+    """What a contact knows Mailjet to say no to, which is no word of its own alone."""
+    noes = consent.unanswered(record)
+    return {s: noes[s] for s in OF_MAILJET if s in noes and noes[s].stands}
 
 
 def _of_snapshot(snapshot: Snapshot) -> Record:

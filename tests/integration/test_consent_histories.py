@@ -99,6 +99,12 @@ class ConsentMachine(RuleBasedStateMachine):
                 self.oracle.look(contact, email)
                 self.remembered.add(email)
 
+    def sharers(self, contact: str) -> list[str]:
+        """Everybody of whom we have found that they have the contact's address."""
+        email = self.world.contacts()[contact]["email"]
+        at_address = has_address(self.world, email)
+        return [one for one in holders(self.world).get(email, []) if at_address(one)]
+
     # GHL
 
     @initialize(people=st.lists(st.tuples(places, st.booleans()), max_size=4))
@@ -293,7 +299,7 @@ class ConsentMachine(RuleBasedStateMachine):
         self.work()
         at_ms = self.world.now() + 1 - seconds_ago * 1000
         known = dict(self.oracle.yes)
-        self.look(contact)
+        self.look(contact, *self.sharers(contact))
         self.oracle.opt_in(contact, at_ms)
 
         def record() -> None:
@@ -479,3 +485,45 @@ def test_who_said_no_is_blocked_in_ghl_although_mailjet_erased_them(
 
     assert blocks(world.contacts()[contact])
     assert email not in world.people()
+
+
+@pytest.fixture
+def couple(redis: Redis) -> tuple[TinyWorld, str, str, str]:
+    """A world with two contacts of one address, of whom the older opted in already."""
+    world = TinyWorld(redis)
+    email = world.emails[0]
+    older, younger = world.create(email, vip=False), world.create(email, vip=True)
+    world.full_run()
+    world.tick()
+    assert opt_in(world, older, world.now_ms + 1)
+    world.work()
+    world.tick()
+    return world, email, older, younger
+
+
+@pytest.mark.parametrize("is_seen", [True, False], ids=["seen", "unseen"])
+def test_what_mailjet_says_of_an_address_each_contact_with_it_has_to_answer(
+    couple: tuple[TinyWorld, str, str, str], is_seen: bool
+) -> None:
+    """Whoever looked at it first, and also where the opt-in is what makes us look."""
+    world, email, older, younger = couple
+    world.leave(email, MAIN_LIST)
+    if is_seen:
+        world.sync(younger)
+    world.tick()
+
+    assert opt_in(world, younger, world.now_ms + 1)
+    world.work()
+
+    assert world.forced() == []
+    assert not mailable(world, email)
+    assert opt_in(world, older, world.now_ms + 1)
+    world.work()
+    writes = world.writes()
+    for _ in range(2):
+        world.full_run()
+        world.sync(older)
+        world.sync(younger)
+    assert mailable(world, email)
+    assert not any(map(blocks, world.contacts().values()))
+    assert world.writes() == writes

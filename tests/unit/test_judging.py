@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from pipeline.sync import consent
 from pipeline.sync.blocking import Block, Reason
-from pipeline.sync.consent import STRICTNESS, Record, Source, Statement, Verdict
+from pipeline.sync.consent import (
+    OF_MAILJET,
+    STRICTNESS,
+    Record,
+    Source,
+    Statement,
+    Verdict,
+)
 from pipeline.sync.contact import Contact, Subscriber
 from pipeline.sync.delivery import Delivery
 from pipeline.sync.judging import Hearing, Judgement
@@ -157,6 +164,38 @@ def test_somebody_elses_no_is_told_in_ghl_as_such_and_is_nobodys_own() -> None:
     judgement = judge(evidence=evidence)
 
     assert judgement.verdict is Verdict.OPTED_OUT
+    assert judgement.reason is Reason.SHARED
+    assert judgement.record == {}
+
+
+@given(own=RECORDS, source=st.sampled_from(OF_MAILJET), at_ms=TIMES)
+def test_what_mailjet_says_of_an_address_is_a_no_of_everybody_with_it(
+    own: Record, source: Source, at_ms: int
+) -> None:
+    """Who saw it first had us leave all our lists, which tells nobody else anything."""
+    said = {source: Statement(source, at_ms, str(MAIN_LIST))}
+    evidence = Evidence(
+        own=own, sharers={"c1": remembered(opted_out=True)}, records={"c1": said}
+    )
+    ours = Subscriber(7, excluded=False, unsubscribed={MAIN_LIST: True, VIP_LIST: True})
+
+    judgement = judge(evidence=evidence, subscriber=ours)
+
+    yes = own.get(Source.OPT_IN)
+    noes = [at_ms, *(one.at_ms for s, one in own.items() if s is not Source.OPT_IN)]
+    is_answered = yes is not None and yes.at_ms > max(noes)
+    assert consent.decide(judgement.record).is_open is is_answered
+
+
+def test_what_another_contact_heard_at_an_earlier_address_is_its_own() -> None:
+    source = Source.MAILJET_LIST
+    said = {source: Statement(source, NOW_MS - 9, str(MAIN_LIST), stands=False)}
+    evidence = Evidence(
+        sharers={"c1": remembered(opted_out=True)}, records={"c1": said}
+    )
+
+    judgement = judge(evidence=evidence)
+
     assert judgement.reason is Reason.SHARED
     assert judgement.record == {}
 
