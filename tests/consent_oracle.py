@@ -28,6 +28,7 @@ class Oracle:
     noes: dict[str, int] = field(default_factory=dict)
     yes: dict[str, int] = field(default_factory=dict)
     had: dict[str, str] = field(default_factory=dict)
+    unseen: set[str] = field(default_factory=set)
     hard: set[str] = field(default_factory=set)
     soft: dict[str, set[int]] = field(default_factory=dict)
     alive: dict[str, int] = field(default_factory=dict)
@@ -45,15 +46,28 @@ class Oracle:
         """We were told of a no of a contact or an address."""
         self.noes[who] = max(self.noes.get(who, NEVER), at_ms)
 
-    def look(self, contact: str, email: str) -> None:
-        """We looked at a contact, at the address it has and at the one before."""
-        places = {contact, email, self.had.get(contact, "")} - {""}
+    def look(self, contact: str, email: str, *, is_there: bool) -> None:
+        """We looked at a contact, at the address it has and at the one before.
+
+        Whom Mailjet has not got any more at that one nobody can find: we keep no
+        address but its hash. What is told of it counts all the same.
+
+        Args:
+            is_there: Mailjet has somebody at the address.
+        """
+        before = self.had.get(contact, "")
+        places = {contact, email, before} - {""}
+        hidden = {before} - {email} if contact in self.unseen else set()
         for (place, _), at_ms in self.flags.items():
-            if place in places:
+            if place in places - hidden:
                 self.hear(contact, at_ms)
         for place in places & self.noes.keys():
             self.hear(contact, self.noes[place])
         self.had[contact] = email
+        if is_there:
+            self.unseen.discard(contact)
+        else:
+            self.unseen.add(contact)
 
     def opt_in(self, contact: str, at_ms: int) -> None:
         self.yes[contact] = max(self.yes.get(contact, NEVER), at_ms)
@@ -70,7 +84,7 @@ class Oracle:
     def erase(self, email: str) -> None:
         """Mailjet deleted a person for good: whoever comes there is somebody new, of
         whom those who have left the address know nothing."""
-        self.had = {who: "" if had == email else had for who, had in self.had.items()}
+        self.unseen |= {who for who, had in self.had.items() if had == email}
         self.hard.discard(email)
         self.soft.pop(email, None)
 

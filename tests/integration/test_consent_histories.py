@@ -90,13 +90,13 @@ class ConsentMachine(RuleBasedStateMachine):
 
     def look(self, *ids: str, only_moved: bool = False) -> None:
         """We just looked at these contacts."""
-        rows = self.world.contacts()
+        rows, people = self.world.contacts(), self.world.people()
         for contact in ids:
             if contact in rows:
                 email = rows[contact]["email"]
                 if only_moved and self.oracle.had.get(contact) == email:
                     continue
-                self.oracle.look(contact, email)
+                self.oracle.look(contact, email, is_there=email in people)
                 self.remembered.add(email)
 
     def sharers(self, contact: str) -> list[str]:
@@ -170,8 +170,8 @@ class ConsentMachine(RuleBasedStateMachine):
         lists = self.world.people().get(email, {}).get("lists", {})
         if lists.get(list_id):
             self.humans(lambda: self.world.join(email, list_id))
-            known = (self.oracle.had.get(contact) for contact in self.world.contacts())
-            if email not in known:
+            known = self.world.contacts().keys() - self.oracle.unseen
+            if email not in map(self.oracle.had.get, known):
                 # The address is nobody's whom we know.
                 self.remembered.discard(email)
 
