@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.callbacks import dead_callbacks
 from pipeline.check_ghl import check_ghl
+from pipeline.check_rules import check_rules
 from pipeline.custom_fields import not_carried, unknown_to_setup
 from pipeline.errors import (
     BudgetSpent,
@@ -100,6 +101,7 @@ def check(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
     yield from check_ghl(kit)
     yield from _mailjet(kit)
     yield from dead_callbacks(kit)
+    yield from check_rules(kit)
     yield from _ours(pipeline, kit)
 
 

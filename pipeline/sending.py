@@ -235,8 +235,23 @@ class _Round:
 
 def _message(one: Ready) -> dict[str, Any]:
     """The mail in Mailjet's words; by its CustomID it is found again."""
-    own = {"CustomCampaign": one.order.campaign}
-    return {**own, **one.payload, "CustomID": one.order.id}
+    told = one.payload
+    message = {
+        "To": [{"Email": told["email"], "Name": told["name"]}],
+        "TemplateID": told["template_id"],
+        # Else `{{var:...}}` is sent as it stands there.
+        "TemplateLanguage": True,
+        "Variables": told["variables"],
+        "CustomCampaign": told["campaign"],
+        "CustomID": one.order.id,
+    }
+    if told["once"]:
+        message["DeduplicateCampaign"] = True
+    if told["sender"]:
+        message["From"] = {"Email": told["sender"]}
+    if told["subject"]:
+        message["Subject"] = told["subject"]
+    return message
 
 
 def _failed(one: Sent) -> bool:

@@ -12,7 +12,17 @@ from tests.leases import snapshot
 
 PAST_MS, FUTURE_MS = 1, 2**45
 DAY = "2026-11-28"
-MESSAGE = {"TemplateID": 1001, "To": [{"Email": "ann@example.com"}]}
+MESSAGE = {
+    "email": "ann@example.com",
+    "name": "Ann",
+    "template_id": 1001,
+    "variables": {},
+    "campaign": "welcome",
+    "once": False,
+    "sender": "",
+    "subject": "",
+}
+"""As `sync.deciding` makes it."""
 READY = Decision(State.READY, payload=MESSAGE)
 LATER = Decision(State.WAITING, not_before_ms=FUTURE_MS)
 

@@ -89,6 +89,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.field_report",
         "pipeline.check",
         "pipeline.check_ghl",
+        "pipeline.check_rules",
         "pipeline.findings",
         "pipeline.planning",
         "pipeline.rule_trial",

@@ -59,7 +59,7 @@ class Order:
     trigger: str
     made_ms: int
     until_ms: int
-    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
 
 @dataclass(frozen=True)

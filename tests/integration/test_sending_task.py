@@ -6,7 +6,7 @@ import sys
 
 from pipeline.sync.orders import Decision, State
 from tests.driver import Driver
-from tests.orders import make_order, settle_orders
+from tests.orders import MESSAGE, make_order, settle_orders
 from tests.sandbox import fresh_email
 from tests.sandbox_sending import DOMAIN
 from tests.valkey import Valkey
@@ -24,11 +24,7 @@ def test_a_tick_rings_once_for_a_connection_with_something_to_send(
     driver: Driver, valkey: Valkey
 ) -> None:
     order = make_order()
-    mail = {
-        "From": {"Email": f"hello@{DOMAIN}"},
-        "To": [{"Email": fresh_email()}],
-        "TemplateID": 1001,
-    }
+    mail = {**MESSAGE, "email": fresh_email(), "sender": f"hello@{DOMAIN}"}
     ready = Decision(State.READY, payload=mail)
     settle_orders(driver.ledger, "ana", [order], [ready])
     redis = driver.pipeline.redis
