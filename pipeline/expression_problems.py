@@ -24,7 +24,7 @@ FUNCTIONS = (
     *("contains", "startsWith", "endsWith", "size", "exists", "all", "exists_one"),
     *("getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfYear"),
     *("getDayOfWeek", "getHours", "getMinutes", "getSeconds", "getMilliseconds"),
-    *("in_zone", "timestamp", "duration", "string", "int", "double"),
+    *("timestamp", "duration", "string", "int", "double"),
 )
 """Those that a misspelt name may have been meant as."""
 PLAIN = {
@@ -105,7 +105,8 @@ def _unknown(name: str, known: Collection[str], by_trigger: ByTrigger) -> str:
     if name in LEFT_OUT:
         return LEFT_OUT[name]
     if name in FUNCTIONS:
-        return f"{name} does not take that many{_zoned(name)}"
+        zoned = "; times are in UTC" if name.startswith("get") else ""
+        return f"{name} does not take that many{zoned}"
     for other in {word for names in by_trigger.values() for word in names}:
         if (name == other or name.startswith(f"{other}.")) and other not in known:
             having = [each for each, names in by_trigger.items() if other in names]
@@ -134,9 +135,3 @@ def _no_overload(function: str, given: str) -> str:
     if function == "_+_" and any(word in types for word in ("string", "list", "bytes")):
         return f"{told}: texts and lists cannot be joined"
     return told
-
-
-def _zoned(function: str) -> str:
-    """What is written instead of CEL's own form with a zone."""
-    instead = f"; write now.in_zone('Europe/Lisbon').{function}()"
-    return instead if function.startswith("get") else ""
