@@ -43,10 +43,17 @@ VARIABLES: Mapping[str, Mapping[str, cel.Type]] = {
     "created": {},
     "updated": {"change.fields": TEXTS},
     "tagged": {"change.tag": TEXT},
-    "task_due": {"task.title": TEXT, "task.due": TIME},
+    "task_due": {
+        "task.title": TEXT,
+        "task.due": TIME,
+        "task.day": TEXT,
+        "task.time": TEXT,
+    },
     "appointment_soon": {
         "appointment.title": TEXT,
         "appointment.start": TIME,
+        "appointment.day": TEXT,
+        "appointment.time": TEXT,
         "appointment.status": TEXT,
     },
     **dict.fromkeys(OF_MAILS, OF_MAIL),

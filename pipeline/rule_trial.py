@@ -22,7 +22,7 @@ from pipeline.sync.orders import Decision, Order
 from pipeline.sync.ports import Policy
 from pipeline.sync.reconcile import sync_contact
 from pipeline.sync.rules import Rule
-from pipeline.sync.timing import Fired, moments
+from pipeline.sync.timing import Fired, moments, zone_of
 from pipeline.sync.triggers import (
     ANSWERED_WITHIN_MS,
     TIMED,
@@ -147,10 +147,13 @@ class _Trying:
     ) -> Iterator[Change]:
         """What may happen to the contact that the rule waits for."""
         now_ms = self._policy.carrying.now_ms
+        zone = zone_of(found.contact, self._policy.carrying.zone)
         for trigger in sorted(rule.on):
             if trigger in TIMED:
                 only = replace(rule, on=frozenset({trigger}))
-                coming = [change for _, change in moments([only], found.activities)]
+                coming = [
+                    change for _, change in moments([only], found.activities, zone)
+                ]
                 ahead = [change for change in coming if change.until_ms > now_ms]
                 yield from ahead or [_change(trigger, now_ms, NOTHING_AHEAD)]
             elif trigger == Trigger.TAGGED:

@@ -15,7 +15,7 @@ from pipeline.sync.contact import Contact, ListAction
 from pipeline.sync.deeds import CallWebhook, JoinList, Ordered, ScheduleDraft, Send
 from pipeline.sync.orders import Decision, Order, OrderKind, State, order_id
 from pipeline.sync.rules import Rule
-from pipeline.sync.timing import Fired
+from pipeline.sync.timing import Fired, zone_of
 from pipeline.sync.triggers import Trigger, variables
 
 KINDS: Mapping[type, OrderKind] = {
@@ -207,14 +207,6 @@ def deed_of(order: Order, rules: Iterable[Rule]) -> Ordered | None:
             if is_same and KINDS[type(deed)] == order.kind:
                 return deed
     return None
-
-
-def zone_of(contact: Contact, location: ZoneInfo) -> ZoneInfo:
-    """The contact's own zone, else the location's."""
-    try:
-        return ZoneInfo(contact.values["timezone"])
-    except (KeyError, ValueError, OSError):
-        return location
 
 
 def _at_hour(now: datetime, hour: int) -> int:

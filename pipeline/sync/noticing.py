@@ -15,7 +15,14 @@ from pipeline.sync.facts import CHANGED_FIELDS, CONTACT, CUSTOM_FIELDS, facts_of
 from pipeline.sync.ports import Policy
 from pipeline.sync.rule_memory import RuleMemory, newest
 from pipeline.sync.rules import Rule
-from pipeline.sync.timing import Fired, crossings, moments, timing, unread_kinds
+from pipeline.sync.timing import (
+    Fired,
+    crossings,
+    moments,
+    timing,
+    unread_kinds,
+    zone_of,
+)
 from pipeline.sync.triggers import (
     ANSWERED_WITHIN_MS,
     DAY_MS,
@@ -101,7 +108,8 @@ class _Looking:
         self._facts = facts_of(
             contact, policy.field_map.custom, self._now_ms, is_whole=is_whole
         )
-        self._moments = moments(self._rules, activities)
+        zone = zone_of(contact, policy.carrying.zone)
+        self._moments = moments(self._rules, activities, zone)
         self._after = replace(self._before, timing=timing(self._rules))
 
     def run(self) -> Noticed:

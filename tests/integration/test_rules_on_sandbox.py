@@ -1,8 +1,9 @@
 """Rules about contacts: what fires once, is sent once, and to whom nothing is sent."""
 
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.conftest import DriverFactory
 from tests.driver import Driver, dnd
 from tests.ruled import LIVE, change, imported, mails, make_out_due, ruled, send
 from tests.sandbox import Row, Sandbox
-from tests.sandbox_sending import double_sends, sends_to_closed
+from tests.sandbox_sending import double_sends
 
 WELCOME = (
     '{ name = "welcome", on = "created", do = '
@@ -29,8 +30,11 @@ PORTO = (
 )
 
 
+Build = Callable[..., Driver]
+
+
 @pytest.fixture
-def build(build_driver: DriverFactory, tmp_path: Path, sandbox: Sandbox):  # type: ignore[no-untyped-def]
+def build(build_driver: DriverFactory, tmp_path: Path, sandbox: Sandbox) -> Build:
     """Builds a connection with rules; nobody was sent anything before."""
 
     def made(*rules: str, more: str = LIVE, **env: str) -> Driver:
@@ -53,7 +57,9 @@ def states(driver: Driver, person: Row) -> list[tuple[str, State, str]]:
     return [(one.order.campaign, one.state, one.why) for one in found]
 
 
-def test_who_is_new_gets_a_mail_and_whom_the_import_found_does_not(build) -> None:
+def test_who_is_new_gets_a_mail_and_whom_the_import_found_does_not(
+    build: Build,
+) -> None:
     driver = build(WELCOME)
     old = driver.person()
     imported(driver)
@@ -72,7 +78,7 @@ def test_who_is_new_gets_a_mail_and_whom_the_import_found_does_not(build) -> Non
     assert states(driver, new) == [("welcome", State.DONE, "")]
 
 
-def test_until_the_connection_is_live_mailjet_only_checks(build) -> None:
+def test_until_the_connection_is_live_mailjet_only_checks(build: Build) -> None:
     driver = build(WELCOME, more='quiet_hours = "none"')
     imported(driver)
 
@@ -84,7 +90,7 @@ def test_until_the_connection_is_live_mailjet_only_checks(build) -> None:
     assert driver.calls("POST", "/v3.1/send") == 1
 
 
-def test_a_tag_makes_a_mail_a_task_and_another_tag_each_once(build) -> None:
+def test_a_tag_makes_a_mail_a_task_and_another_tag_each_once(build: Build) -> None:
     driver = build(VIP)
     person = driver.person(tags=["lead"])
     imported(driver)
@@ -107,7 +113,7 @@ def test_a_tag_makes_a_mail_a_task_and_another_tag_each_once(build) -> None:
     assert driver.writes() == []
 
 
-def test_a_condition_that_becomes_true_again_is_another_change(build) -> None:
+def test_a_condition_that_becomes_true_again_is_another_change(build: Build) -> None:
     driver = build(PORTO)
     person = driver.person(city="Faro")
     imported(driver)
@@ -121,7 +127,7 @@ def test_a_condition_that_becomes_true_again_is_another_change(build) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_to_whom_said_no_nothing_is_sent(build, when: str) -> None:
+def test_to_whom_said_no_nothing_is_sent(build: Build, when: str) -> None:
     driver = build(PORTO)
     person = driver.person(city="Faro")
     imported(driver)
@@ -139,10 +145,9 @@ def test_to_whom_said_no_nothing_is_sent(build, when: str) -> None:
 
     assert not list(mails(driver.sandbox, person))
     assert states(driver, person) == [("porto", State.HELD, "opted out")]
-    assert not sends_to_closed(driver.sandbox.messages())
 
 
-def test_a_transactional_mail_goes_to_whom_said_no(build) -> None:
+def test_a_transactional_mail_goes_to_whom_said_no(build: Build) -> None:
     receipt = PORTO.replace("send = 1003", "send = 1003, transactional = true")
     driver = build(receipt)
     person = driver.person(city="Faro", **dnd("active"))
@@ -155,7 +160,7 @@ def test_a_transactional_mail_goes_to_whom_said_no(build) -> None:
 
 
 def test_a_list_that_a_rule_adds_to_is_left_with_the_others(
-    build, mailjet_list: int
+    build: Build, mailjet_list: int
 ) -> None:
     list_id = mailjet_list
     joins = PORTO.replace("send = 1003", f"add_to_list = {list_id}")
@@ -173,7 +178,7 @@ def test_a_list_that_a_rule_adds_to_is_left_with_the_others(
 
 @pytest.mark.parametrize("fault", ["no_answer_after", "reset_after", "500"])
 def test_after_a_lost_answer_mailjet_is_asked_before_anything_is_sent_again(
-    build, fault: str
+    build: Build, fault: str
 ) -> None:
     driver = build(PORTO)
     person = driver.person(city="Faro")
@@ -193,7 +198,7 @@ def test_after_a_lost_answer_mailjet_is_asked_before_anything_is_sent_again(
     assert states(driver, person) == [("porto", State.DONE, "")]
 
 
-def test_who_sends_may_die_at_any_moment(build) -> None:
+def test_who_sends_may_die_at_any_moment(build: Build) -> None:
     driver = build(PORTO)
     person = driver.person(city="Faro")
     imported(driver)
@@ -210,7 +215,7 @@ def test_who_sends_may_die_at_any_moment(build) -> None:
     assert len(list(mails(driver.sandbox, person))) == 1
 
 
-def test_in_the_quiet_hours_a_mail_waits_for_their_end(build) -> None:
+def test_in_the_quiet_hours_a_mail_waits_for_their_end(build: Build) -> None:
     hour = datetime.now(UTC).hour
     quiet = f'live = true\nquiet_hours = "{hour}-{(hour + 2) % 24}"'
     driver = build(PORTO, more=quiet)
@@ -233,10 +238,11 @@ def test_in_the_quiet_hours_a_mail_waits_for_their_end(build) -> None:
     assert len(list(mails(driver.sandbox, person))) == 1
 
 
-def test_an_appointment_is_announced_once_before_it(build) -> None:
+def test_an_appointment_is_announced_once_before_it(build: Build) -> None:
     soon = (
         '{ name = "soon", on = "appointment_soon", hours_before = 24, do = '
-        '{ send = 1004, variables = { at = "appointment.start" } } }'
+        "{ send = 1004, variables = "
+        '{ at = "appointment.start", time = "appointment.time" } } }'
     )
     driver = build(soon)
     person = driver.person()
@@ -254,11 +260,12 @@ def test_an_appointment_is_announced_once_before_it(build) -> None:
         send(driver)
 
     (mail,) = mails(driver.sandbox, person)
-    told = datetime.fromisoformat(mail["said"]["Variables"]["at"])
-    assert abs(told - start) < timedelta(seconds=2)
+    told = mail["said"]["Variables"]
+    assert abs(datetime.fromisoformat(told["at"]) - start) < timedelta(seconds=2)
+    assert told["time"] == f"{start.astimezone(ZoneInfo(person['timezone'])):%H:%M}"
 
 
-def test_one_contact_is_sent_so_many_in_a_day(build) -> None:
+def test_one_contact_is_sent_so_many_in_a_day(build: Build) -> None:
     driver = build(PORTO, more='live = true\nquiet_hours = "none"\nsends_per_day = 1')
     person = driver.person(city="Faro")
     imported(driver)
@@ -271,7 +278,7 @@ def test_one_contact_is_sent_so_many_in_a_day(build) -> None:
     assert [why for _, _, why in states(driver, person)] == ["", "enough for today"]
 
 
-def test_read_only_orders_nothing(build) -> None:
+def test_read_only_orders_nothing(build: Build) -> None:
     driver = build(PORTO)
     person = driver.person(city="Faro")
     imported(driver)
@@ -285,15 +292,13 @@ def test_read_only_orders_nothing(build) -> None:
     assert send(driver) == 0
 
 
-def test_fifty_go_in_one_call_and_a_bad_one_holds_up_no_other(build) -> None:
+def test_fifty_go_in_one_call_and_a_bad_one_holds_up_no_other(build: Build) -> None:
     driver = build(WELCOME)
     imported(driver)
     people = [created(driver) for _ in range(52)]
     driver.sandbox.clear_log()
 
-    began = time.monotonic()
     assert send(driver) == 52
 
     assert driver.calls("POST", "/v3.1/send") == 2
     assert all(len(list(mails(driver.sandbox, one))) == 1 for one in people[:3])
-    assert time.monotonic() > began

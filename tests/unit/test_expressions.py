@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -234,7 +235,9 @@ def test_the_variables_of_a_change_are_those_that_the_domain_tells() -> None:
     task = Task("t1", "Call", "", "", NOW_MS, False, "gh1")
     meeting = Appointment("a1", "Viewing", "confirmed", NOW_MS, NOW_MS, "gh1")
     rule = make_rule(on=frozenset(TIMED))
-    timed = moments([rule], Activities(tasks=(task,), appointments=(meeting,)))
+    timed = moments(
+        [rule], Activities(tasks=(task,), appointments=(meeting,)), ZoneInfo("UTC")
+    )
 
     changes = [of_event(make_event()), *(change for _, change in timed)]
 
