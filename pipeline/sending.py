@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -31,7 +30,7 @@ from pipeline.errors import (
 )
 from pipeline.mailjet.client import MailjetClient
 from pipeline.mailjet.records import Sent
-from pipeline.mailjet.sending import MOST
+from pipeline.mailjet.sending import MOST, template_mail
 from pipeline.permit import Lane, Permit
 from pipeline.retry import RATE_LIMITED_SECONDS, trouble
 from pipeline.session import ApiSession
@@ -41,7 +40,7 @@ from pipeline.sync.deeds import CallWebhook
 from pipeline.sync.orders import Order, OrderKind, State
 
 AGAIN_SECONDS = 10.0
-RULE_GONE = "rule is gone"
+RULE_GONE = "its rule is gone"
 
 
 def send_ready(kit: Kit) -> int:
@@ -151,7 +150,8 @@ class _Round:
         ids = [one.order.id for one in mails]
         client = self._client(self._kit.mailjet_send_session, ids)
         is_live = self._kit.connection.live
-        sent = client.send(list(map(_message, mails)), sandbox=not is_live)
+        messages = [template_mail(one.order.id, one.payload) for one in mails]
+        sent = client.send(messages, sandbox=not is_live)
         told = list(zip(ids, sent, strict=True))
         end = State.DONE if is_live else State.REHEARSED
         done = [id_ for id_, one in told if not one.code]
@@ -231,27 +231,6 @@ class _Round:
         )
         deed = next(called, None)
         return deed.url if deed else ""
-
-
-def _message(one: Ready) -> dict[str, Any]:
-    """The mail in Mailjet's words; by its CustomID it is found again."""
-    told = one.payload
-    message = {
-        "To": [{"Email": told["email"], "Name": told["name"]}],
-        "TemplateID": told["template_id"],
-        # Else `{{var:...}}` is sent as it stands there.
-        "TemplateLanguage": True,
-        "Variables": told["variables"],
-        "CustomCampaign": told["campaign"],
-        "CustomID": one.order.id,
-    }
-    if told["once"]:
-        message["DeduplicateCampaign"] = True
-    if told["sender"]:
-        message["From"] = {"Email": told["sender"]}
-    if told["subject"]:
-        message["Subject"] = told["subject"]
-    return message
 
 
 def _failed(one: Sent) -> bool:

@@ -12,26 +12,18 @@ from tests.leases import snapshot
 
 PAST_MS, FUTURE_MS = 1, 2**45
 DAY = "2026-11-28"
-MESSAGE = {
-    "email": "ann@example.com",
-    "name": "Ann",
-    "template_id": 1001,
-    "variables": {},
-    "campaign": "welcome",
-    "once": False,
-    "sender": "",
-    "subject": "",
-}
-"""As `sync.deciding` makes it."""
+MESSAGE = {"template_id": 1001, "email": "ann@example.com"}
 READY = Decision(State.READY, payload=MESSAGE)
 LATER = Decision(State.WAITING, not_before_ms=FUTURE_MS)
 
 
 def make_order(contact_id: str = "ana", change: str = "1", **fields: Any) -> Order:
-    """A mail of the campaign `welcome`."""
+    """A mail of the campaign `welcome`; a scheduled one is nobody's own."""
     campaign = fields.get("campaign", "welcome")
+    is_own = fields.get("kind") is not OrderKind.DRAFT
+    owner, key = (contact_id, change) if is_own else ("draft", contact_id + change)
     defaults = {
-        "id": order_id(contact_id, campaign, change),
+        "id": order_id(owner, campaign, key),
         "kind": OrderKind.MAIL,
         "rule": "greet",
         "campaign": campaign,

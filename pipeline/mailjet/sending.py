@@ -75,6 +75,36 @@ ANSWER_OF_SEND = AnswerOfSendSchema()
 MESSAGE = MessageSchema()
 
 
+def template_mail(custom_id: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A mail of a template, in Mailjet's words.
+
+    Args:
+        custom_id: by which it is found again.
+        wanted: `email`, `name`, `template_id`, `variables` and `campaign`; `once` lets
+            Mailjet block a second one to the person; `sender` and `subject`, where they
+            are not "", replace the template's own.
+    """
+    to = {"Email": wanted["email"]}
+    if wanted.get("name"):
+        to["Name"] = wanted["name"]
+    mail: dict[str, Any] = {
+        "To": [to],
+        "TemplateID": wanted["template_id"],
+        # Else the variables are not looked at.
+        "TemplateLanguage": True,
+        "Variables": dict(wanted.get("variables", {})),
+        "CustomCampaign": wanted["campaign"],
+        "CustomID": custom_id,
+    }
+    if wanted.get("once"):
+        mail["DeduplicateCampaign"] = True
+    if wanted.get("sender"):
+        mail["From"] = {"Email": wanted["sender"]}
+    if wanted.get("subject"):
+        mail["Subject"] = wanted["subject"]
+    return mail
+
+
 class SendingCalls(Calls):
     """Calls that send mails, and find out about them."""
 

@@ -6,7 +6,7 @@ Every row of `CONNECTION_KEYS` says here how it holds a person, or that it holds
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any, cast
@@ -32,8 +32,9 @@ class Holds(Enum):
     NAMED_BY_ADDRESS = "the key ends in the hash"
     LISTED = "hash to the ids that have it"
     ENTRIES = "entries of Mailjet's subscribers"
-    ORDER = "orders, which begin with the contact's id"
-    NAMED_BY_ORDER = "the key ends in the order"
+    ORDER = "ids of orders"
+    NAMED_BY_ORDER = "the key ends in the id of an order"
+    PLACED = "orders, by their id"
     FAILURES = "which contacts a vendor failed with"
 
 
@@ -63,9 +64,7 @@ HOLDS: Mapping[str, Holds] = {
     **dict.fromkeys(("row:", "incoming:*"), Holds.NAMED_BY_ID),
     **dict.fromkeys(("interactions:*", "engaged:*"), Holds.NAMED_BY_ADDRESS),
     "strangers": Holds.ENTRIES,
-    **dict.fromkeys(
-        ("orders", "orders:ready", "orders:out", "orders:ended"), Holds.ORDER
-    ),
+    **dict.fromkeys(("orders:ready", "orders:out", "orders:ended"), Holds.ORDER),
     "message:": Holds.NAMED_BY_ORDER,
     "health": Holds.FAILURES,
     **dict.fromkeys(
@@ -86,7 +85,8 @@ HOLDS: Mapping[str, Holds] = {
         ),
         Holds.NOBODY,
     ),
-    # Last: by these two whoever was interrupted finds the person again.
+    # Last: by these whoever was interrupted finds the person, and the orders, again.
+    "orders": Holds.PLACED,
     "snapshots": Holds.ID,
     "addresses": Holds.LISTED,
 }
@@ -102,11 +102,13 @@ class Traces:
         ids: in the ledger: GHL's, and `mailjet:ID`.
         addresses: keyed hashes.
         mailjet_ids: of the person's subscribers.
+        orders: of the contacts; `Forgetting` finds them.
     """
 
     ids: Sequence[str]
     addresses: Sequence[bytes]
     mailjet_ids: Sequence[int]
+    orders: Sequence[bytes] = ()
 
     def members(self, holds: Holds) -> list[bytes]:
         """What fields and members of such a key are the person's."""
@@ -122,6 +124,8 @@ class Traces:
                 return [str(one).encode() for one in self.mailjet_ids]
             case Holds.CROSSING:
                 return [letter.encode() + i for letter in CROSSING_LETTERS for i in ids]
+            case Holds.ORDER | Holds.PLACED:
+                return list(self.orders)
             case Holds.SUSPECT:
                 return [
                     f"{vendor}:{i}".encode() for vendor in VENDORS for i in self.ids
@@ -142,10 +146,11 @@ class Forgetting:
         Only while nobody works on the contacts; what is left after a crash is found
         again, and repeating does no harm.
         """
+        traces = replace(traces, orders=self._orders_of(traces.ids))
         taken = self._delete(traces)
         names = self._names()
         for row, holds in HOLDS.items():
-            for name in (name for name in names if fnmatchcase(name, _pattern(row))):
+            for name in (name for name in names if fnmatchcase(name, row)):
                 taken += self._take(self._prefix + name, holds, traces)
         return taken
 
@@ -161,6 +166,7 @@ class Forgetting:
         ends = {
             Holds.NAMED_BY_ID: list(traces.ids),
             Holds.NAMED_BY_ADDRESS: [one.hex() for one in traces.addresses],
+            Holds.NAMED_BY_ORDER: [one.decode() for one in traces.orders],
         }
         keys = [
             f"{self._prefix}{row.rstrip('*')}{end}"
@@ -176,12 +182,6 @@ class Forgetting:
             return self._drop(key, self._entries_of(key, traces.mailjet_ids))
         if holds is Holds.FAILURES:
             return self._forgive(key, traces.ids)
-        if holds is Holds.ORDER:
-            return self._drop(key, self._orders_of(key, traces.ids))
-        if holds is Holds.NAMED_BY_ORDER:
-            order = key.removeprefix(f"{self._prefix}message:")
-            is_theirs = order.startswith(_occurrences(traces.ids))
-            return int(self._redis.delete(key)) if is_theirs else 0
         return self._drop(key, traces.members(holds))
 
     def _drop(self, key: str, members: Sequence[bytes]) -> int:
@@ -224,14 +224,11 @@ class Forgetting:
         found = self._redis.hscan_iter(key, count=SCAN_COUNT)
         return [e for e, kept in found if json.loads(kept)["contact_id"] in theirs]
 
-    def _orders_of(self, key: str, ids: Sequence[str]) -> list[bytes]:
-        theirs = tuple(one.encode() for one in _occurrences(ids))
-        found = (
-            self._redis.hscan_iter(key, count=SCAN_COUNT)
-            if self._redis.type(key) == b"hash"
-            else self._redis.zscan_iter(key, count=SCAN_COUNT)
-        )
-        return [order for order, _ in found if order.startswith(theirs)]
+    def _orders_of(self, ids: Iterable[str]) -> list[bytes]:
+        """A campaign's is placed by one contact, and begins with none."""
+        theirs = set(ids)
+        found = self._redis.hscan_iter(f"{self._prefix}orders", count=SCAN_COUNT)
+        return [id_ for id_, kept in found if json.loads(kept)["contact"] in theirs]
 
     def _forgive(self, key: str, ids: Iterable[str]) -> int:
         """Failures of a vendor's are told by contact; fewer of them pause later."""
@@ -247,13 +244,9 @@ class Forgetting:
         return taken
 
 
-def _pattern(row: str) -> str:
-    """A row whose name ends in a colon is of a family, one key for each id."""
-    return f"{row}*" if row.endswith(":") else row
-
-
 def _is_named(holds: Holds) -> bool:
-    return holds in (Holds.NAMED_BY_ID, Holds.NAMED_BY_ADDRESS)
+    named = (Holds.NAMED_BY_ID, Holds.NAMED_BY_ADDRESS, Holds.NAMED_BY_ORDER)
+    return holds in named
 
 
 def _occurrences(ids: Iterable[str]) -> tuple[str, ...]:

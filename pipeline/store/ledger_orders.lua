@@ -123,8 +123,8 @@ local function recall(contact)
 end
 
 -- What a settled turn says: TEXT is {new = {{id, order}...}, decided = {{id, state, why,
--- not before, number of its message or 0, day}...}, recalls}. Whether somebody has to be told that
--- something is ready: whoever sends takes all that is.
+-- not before, number of its message or 0, day}...}, recalls}. Whether somebody has to be
+-- told that something is ready: whoever sends takes all that is.
 local function place(contact, text, messages)
   local told, idle = cjson.decode(text), redis.call('ZCARD', READY) == 0
   if told.recalls then recall(contact) end
@@ -153,11 +153,13 @@ local function place(contact, text, messages)
   return idle and redis.call('ZCARD', READY) > 0
 end
 
--- The contact is gone from GHL. What is being sent ends as its answer says.
+-- The contact is gone from GHL. What is being sent ends as its answer says, and a
+-- campaign is for others too.
 local function cancel(contact)
   for id in string.gmatch(redis.call('HGET', UNENDED, contact) or '', '%S+') do
     local order = order_of(id)
-    if order and (order.state == 'waiting' or order.state == 'ready') then
+    local is_ready = order and order.state == 'ready' and order.kind ~= 'draft'
+    if is_ready or order and order.state == 'waiting' then
       move(id, order, 'held back', 'deleted in GHL')
     end
   end

@@ -20,7 +20,7 @@ from pipeline.store.state import CONNECTION_KEYS
 from pipeline.sync import consent
 from pipeline.sync.activity import HistoryEntry
 from pipeline.sync.delivery import Delivery
-from pipeline.sync.orders import Decision, State
+from pipeline.sync.orders import Decision, OrderKind, State
 from pipeline.sync.ports import Told
 from tests import inboxes
 from tests.builders import make_event
@@ -150,7 +150,8 @@ def order(driver, ids: list[str]) -> None:
     taken = driver.kit.orders.take(9)
     assert len(taken.ready) == len(ids)
     for one in ids:
-        settle_orders(driver.ledger, one, [make_order(one, "3")], [READY])
+        draft = make_order(one, "4", kind=OrderKind.DRAFT)
+        settle_orders(driver.ledger, one, [make_order(one, "3"), draft], [READY, READY])
 
 
 def sweep(driver, ids: list[str]) -> None:

@@ -154,6 +154,15 @@ def test_a_contact_that_is_deleted_is_sent_nothing_more(ledger, orders, redis):
     assert waiting(ledger, redis, Lane.LIVE) == {"ana"}
 
 
+def test_a_campaign_for_many_outlives_the_contact_that_asked_for_it(ledger, orders):
+    draft = make_order(kind=OrderKind.DRAFT)
+    settle_orders(ledger, "ana", [draft], [READY])
+
+    assert ledger.settle(ledger.take("ana", Lane.LIVE), "deleted in GHL", None)
+
+    assert [one.order for one in orders.take(9).ready] == [draft]
+
+
 # Sending
 
 

@@ -24,7 +24,12 @@ def test_a_tick_rings_once_for_a_connection_with_something_to_send(
     driver: Driver, valkey: Valkey
 ) -> None:
     order = make_order()
-    mail = {**MESSAGE, "email": fresh_email(), "sender": f"hello@{DOMAIN}"}
+    mail = {
+        "email": fresh_email(),
+        "template_id": 1001,
+        "campaign": "welcome",
+        "sender": f"hello@{DOMAIN}",
+    }
     ready = Decision(State.READY, payload=mail)
     settle_orders(driver.ledger, "ana", [order], [ready])
     redis = driver.pipeline.redis

@@ -7,6 +7,7 @@ import pytest
 from pipeline.errors import BadPayload, Reach, Rejected, Unauthorized, VendorError
 from pipeline.mailjet.client import MailjetClient
 from pipeline.mailjet.records import Sent
+from pipeline.mailjet.sending import template_mail
 from tests.recorded import RecordedVendor, Recording, recording
 
 NAMES = ("ana:1", "bo:1")
@@ -159,3 +160,33 @@ def test_a_listing_that_cannot_be_read_finds_nothing_out() -> None:
 
     with pytest.raises(VendorError):
         client.find_messages("ana:1")
+
+
+def test_a_mail_of_a_template_is_in_mailjets_words() -> None:
+    wanted = {
+        "email": "ana@example.com",
+        "name": "Ana",
+        "template_id": 1001,
+        "variables": {"count": 2},
+        "campaign": "welcome",
+        "once": True,
+        "sender": "us@example.com",
+        "subject": "Hi",
+    }
+
+    assert template_mail("ana:1", wanted) == {
+        "To": [{"Email": "ana@example.com", "Name": "Ana"}],
+        "TemplateID": 1001,
+        "TemplateLanguage": True,
+        "Variables": {"count": 2},
+        "CustomCampaign": "welcome",
+        "CustomID": "ana:1",
+        "DeduplicateCampaign": True,
+        "From": {"Email": "us@example.com"},
+        "Subject": "Hi",
+    }
+    plain = {**wanted, "name": "", "once": False, "sender": "", "subject": ""}
+    assert template_mail("ana:1", plain).keys() == {
+        *("To", "TemplateID", "TemplateLanguage", "Variables"),
+        *("CustomCampaign", "CustomID"),
+    }
