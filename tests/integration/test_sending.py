@@ -20,7 +20,7 @@ from pipeline.sync.orders import Decision, Order, OrderKind, State
 from tests.builders import make_rule
 from tests.conftest import DriverFactory
 from tests.driver import Driver, make_due
-from tests.orders import MESSAGE, PAST_MS, make_order, settle_orders
+from tests.orders import PAST_MS, make_order, settle_orders
 from tests.sandbox import MailjetCaller, fresh_email
 from tests.sandbox_events import Receiver
 from tests.sandbox_sending import DOMAIN, double_sends
@@ -28,6 +28,7 @@ from tests.troubles import DEAD_TOKEN
 
 SECRET = "a-secret-of-32-characters-or-so"
 SEND, DRAFT = "/v3.1/send", "/v3/REST/campaigndraft"
+TEMPLATE = 1001
 Place = Callable[..., Order]
 
 
@@ -111,7 +112,7 @@ def test_mails_go_together_in_one_call_and_once(driver: Driver, place: Place) ->
     assert arrived(driver, *orders) == [1, 1, 1]
     assert driver.calls("POST", SEND) == 1
     (found,) = [m for m in driver.sandbox.messages() if m["custom_id"] == orders[0].id]
-    assert (found["campaign"], found["template"]) == ("welcome", MESSAGE["template_id"])
+    assert (found["campaign"], found["template"]) == ("welcome", TEMPLATE)
 
 
 def test_until_the_connection_is_live_mailjet_only_checks_them(
@@ -402,7 +403,7 @@ def campaign_of(driver: Driver, **fields: Any) -> dict[str, Any]:
         "title": f"Spring {fresh_email()}",
         "list_id": int(driver.list_id),
         "segment_id": 0,
-        "template_id": MESSAGE["template_id"],
+        "template_id": TEMPLATE,
         "sender": f"hello@{DOMAIN}",
         "subject": "Spring is here",
         "at_ms": 4_000_000_000_000,

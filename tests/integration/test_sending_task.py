@@ -6,7 +6,7 @@ import sys
 
 from pipeline.sync.orders import Decision, State
 from tests.driver import Driver
-from tests.orders import MESSAGE, make_order, settle_orders
+from tests.orders import make_order, settle_orders
 from tests.sandbox import fresh_email
 from tests.sandbox_sending import DOMAIN
 from tests.valkey import Valkey
