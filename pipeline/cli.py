@@ -17,6 +17,7 @@ from pipeline import runs as runs_
 from pipeline import setup as setup_
 from pipeline import terminal, work
 from pipeline.bootstrap import Kit, Pipeline
+from pipeline.cli_campaigns import campaigns
 from pipeline.cli_consent import consent, consent_report, optouts
 from pipeline.cli_erase import erase_person
 from pipeline.cli_fields import fields
@@ -60,6 +61,7 @@ main.add_command(erase_person)
 main.add_command(plan)
 main.add_command(apply)
 main.add_command(rules)
+main.add_command(campaigns)
 
 
 @main.command()

@@ -81,6 +81,12 @@ DRIFT_AT = Metric(
     "When the last consent report was made.",
     ("connection",),
 )
+ORDERS = Metric(
+    "orders",
+    "orders",
+    "What rules wanted sent, by where it is; of those that ended, how many ever did.",
+    ("connection", "state"),
+)
 WORKERS = Metric("workers", "workers", "Alive.")
 SLOTS = Metric("worker_slots", "contacts", "What all workers sync at a time.")
 TICK_AGE = Metric(
@@ -90,5 +96,5 @@ TICK_AGE = Metric(
 )
 TABLE = (
     *(RECEIVED, HANDLED, INBOX, WAITING, LEASED, DEAD, PAUSED, DRIFT, DRIFT_AT),
-    *(WORKERS, SLOTS, TICK_AGE),
+    *(ORDERS, WORKERS, SLOTS, TICK_AGE),
 )

@@ -35,7 +35,7 @@ from pipeline.permit import Lane, Permit
 from pipeline.retry import RATE_LIMITED_SECONDS, trouble
 from pipeline.session import ApiSession
 from pipeline.store.inbox import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, MOST_TRIES
-from pipeline.store.orders import Batch, Ready
+from pipeline.store.order_records import Batch, Ready
 from pipeline.sync.deeds import CallWebhook
 from pipeline.sync.orders import Order, OrderKind, State
 

@@ -101,6 +101,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.cli_erase",
         "pipeline.cli_forecast",
         "pipeline.cli_plan",
+        "pipeline.cli_campaigns",
         "pipeline.cli_rules",
         "pipeline.plan_view",
         "pipeline.command_line",

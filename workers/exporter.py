@@ -84,6 +84,12 @@ class Exporter(Collector):
             if "at_ms" in report
         )
         yield _family(metrics.DRIFT_AT, made)
+        orders = (
+            ((name, state), count)
+            for name, kit in kits.items()
+            for state, count in kit.orders.states().items()
+        )
+        yield _family(metrics.ORDERS, orders)
 
 
 def _family(row: Metric, values: Values) -> Family:

@@ -12,7 +12,7 @@ from pipeline.errors import ConnectionPaused, LeaseLost
 from pipeline.permit import Lane, Lease
 from pipeline.store.consents import pack_record
 from pipeline.store.evidence import unpack_evidence
-from pipeline.store.orders import pack_orders
+from pipeline.store.order_records import pack_orders
 from pipeline.store.records import RESTING, Backlog, Opened, Settled
 from pipeline.store.run_ledger import IDS_PER_CALL, RunLedger, in_ms
 from pipeline.store.setup import setup_record

@@ -10,79 +10,21 @@ most, apart from the order.
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
 
 from redis import Redis
 
 from pipeline.store import scripts
+from pipeline.store.order_records import Batch, Placed, Ready, Tally, unpack_order
 from pipeline.store.run_ledger import IDS_PER_CALL, SCRIPTS, in_ms
 from pipeline.store.state import connection_key, connection_prefix
-from pipeline.sync.orders import ENDS, Decision, Order, OrderKind, State
+from pipeline.sync.orders import ENDS, Order, OrderKind, State
 from pipeline.sync.rule_memory import RuleMemory, unpack
 
 LEASE_SECONDS = 60.0
 """No sender takes so long from its last word to the vendor's answer."""
 SCAN_COUNT = 1000
-FACTS = ("rule", "campaign", "trigger", "made_ms", "until_ms")
-"""What an order and its stored form call alike."""
-
-
-@dataclass(frozen=True)
-class Placed:
-    """An order and where it is; times are milliseconds since 1970 UTC.
-
-    Args:
-        why: of one that was held back or failed.
-        since_ms: when it came there.
-        tries: how often somebody began to send it.
-        alone: a call that held it together with others was refused.
-    """
-
-    order: Order
-    state: State
-    why: str
-    since_ms: int
-    tries: int
-    alone: bool
-
-
-@dataclass(frozen=True)
-class Ready:
-    """An order that is to be sent now, and what."""
-
-    placed: Placed
-    payload: Mapping[str, Any] = field(repr=False)
-
-    @property
-    def order(self) -> Order:
-        return self.placed.order
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one sender has taken.
-
-    Args:
-        doubtful: mails that may have been sent, which is to be found out.
-    """
-
-    token: str
-    ready: tuple[Ready, ...]
-    doubtful: tuple[Order, ...]
-
-    def of(self, kind: OrderKind) -> tuple[Ready, ...]:
-        return tuple(one for one in self.ready if one.order.kind is kind)
-
-
-class Tally(NamedTuple):
-    """By what orders are counted."""
-
-    campaign: str
-    kind: OrderKind
-    state: State
-    why: str
 
 
 class Orders:
@@ -127,7 +69,7 @@ class Orders:
         token, *flat = self._call("send", most, in_ms(LEASE_SECONDS))
         ready, doubtful = [], []
         for id_, packed, message in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
-            placed = _placed(id_, packed)
+            placed = unpack_order(id_, packed)
             if placed.state is State.DOUBTFUL:
                 doubtful.append(placed.order)
             else:
@@ -210,6 +152,23 @@ class Orders:
                 counted[Tally(order.campaign, order.kind, one.state, "")] += 1
         return counted
 
+    def states(self) -> Counter[State]:
+        """How many are where, without reading those that wait."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hgetall(self._key("campaigns"))
+        pipe.hlen(self._key("orders"))
+        pipe.zcard(self._key("orders:ended"))
+        pipe.zcard(self._key("orders:ready"))
+        pipe.zrange(self._key("orders:out"), 0, -1)
+        ended, kept, kept_ended, ready, out = pipe.execute()
+        counted = Counter(dict.fromkeys(State, 0))
+        for name, count in ended.items():
+            counted[State(name.decode().split("\t")[2])] += int(count)
+        counted.update(one.state for one in self._placed([i.decode() for i in out]))
+        counted[State.READY] = ready
+        counted[State.WAITING] = max(kept - kept_ended - ready - len(out), 0)
+        return counted
+
     def _placed(self, ids: Sequence[str]) -> Iterator[Placed]:
         for start in range(0, len(ids), IDS_PER_CALL):
             some = list(ids[start : start + IDS_PER_CALL])
@@ -218,7 +177,7 @@ class Orders:
                 some, cast("list[bytes | None]", stored), strict=True
             ):
                 if packed:
-                    yield _placed(id_.encode(), packed)
+                    yield unpack_order(id_.encode(), packed)
 
     def _all(self) -> Iterator[Placed]:
         """Each once."""
@@ -227,53 +186,4 @@ class Orders:
         for id_, packed in found:
             if id_ not in seen:
                 seen.add(id_)
-                yield _placed(id_, packed)
-
-
-def pack_orders(
-    orders: Iterable[Order],
-    decisions: Mapping[str, Decision],
-    day: str,
-    *,
-    recalls: bool,
-) -> tuple[str, list[bytes]]:
-    """What `settle` is told of orders, "" for nothing, and the messages it names."""
-    new = [[order.id, _facts(order)] for order in orders]
-    decided: list[list[str | int]] = []
-    messages: list[bytes] = []
-    for id_, decision in decisions.items():
-        if decision.payload:
-            messages.append(zlib.compress(json.dumps(dict(decision.payload)).encode()))
-        number = len(messages) if decision.payload else 0
-        told = (decision.state, decision.why, decision.not_before_ms, number, day)
-        decided.append([id_, *told])
-    if not (new or decided or recalls):
-        return "", []
-    text = json.dumps({"new": new, "decided": decided, "recalls": recalls})
-    return text, messages
-
-
-def _facts(order: Order) -> dict[str, str | int]:
-    told = {name: getattr(order, name) for name in FACTS}
-    # As text: Lua would make an object of an empty list.
-    facts = json.dumps(dict(order.facts)) if order.facts else ""
-    return {**told, "kind": order.kind, "contact": order.contact_id, "facts": facts}
-
-
-def _placed(id_: bytes, packed: bytes) -> Placed:
-    stored = json.loads(packed)
-    order = Order(
-        id=id_.decode(),
-        kind=OrderKind(stored["kind"]),
-        contact_id=stored["contact"],
-        facts=json.loads(stored.get("facts") or "{}"),
-        **{name: stored[name] for name in FACTS},
-    )
-    return Placed(
-        order,
-        State(stored["state"]),
-        stored["why"],
-        stored["since_ms"],
-        stored["tries"],
-        stored.get("alone", False),
-    )
+                yield unpack_order(id_, packed)

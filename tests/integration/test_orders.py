@@ -7,7 +7,8 @@ from redis import Redis
 
 from pipeline.permit import Lane
 from pipeline.store.ledger import Ledger
-from pipeline.store.orders import Orders, Tally
+from pipeline.store.order_records import Tally
+from pipeline.store.orders import Orders
 from pipeline.store.records import Settled
 from pipeline.sync.orders import Decision, OrderKind, State
 from pipeline.sync.rules import EVENT

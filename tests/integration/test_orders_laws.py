@@ -22,7 +22,8 @@ from redis import Redis
 
 from pipeline.permit import Lane
 from pipeline.store.ledger import Ledger
-from pipeline.store.orders import Batch, Orders
+from pipeline.store.order_records import Batch
+from pipeline.store.orders import Orders
 from pipeline.sync.orders import ENDS, Decision, Order, State
 from tests.driver import make_due
 from tests.leases import snapshot

@@ -301,7 +301,7 @@ def test_our_own_mistake_leaves_an_order_to_be_looked_up(
 
 @pytest.fixture
 def hooked(driver: Driver) -> Iterator[Callable[..., tuple[Kit, Receiver]]]:
-    """A rule with a webhook that gives these answers first."""
+    """A rule with a webhook that gives these answers first, before it is live."""
     receivers: list[Receiver] = []
 
     def hooked(*statuses: int) -> tuple[Kit, Receiver]:
@@ -309,7 +309,8 @@ def hooked(driver: Driver) -> Iterator[Callable[..., tuple[Kit, Receiver]]]:
         receivers.append(receiver)
         receiver.__enter__()
         rule = make_rule(CallWebhook("HOOK", receiver.url), name="greet")
-        return replace(driver.kit, rules=(rule,)), receiver
+        resting = replace(driver.kit.connection, live=False)
+        return replace(driver.kit, rules=(rule,), connection=resting), receiver
 
     yield hooked
     for receiver in receivers:
