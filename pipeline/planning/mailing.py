@@ -67,7 +67,7 @@ def _write(
     template = decision.payload.get("template_id")
     words = f"template {template}, {told}" if template else told
     found = result.found
-    is_closed = bool(found and found.verdict and not found.verdict.is_open)
+    is_closed = found is not None and not found.verdict.is_open
     effects = (Effect.TRANSACTIONAL,) if is_closed and kind is Kind.MAIL else ()
     change = Change(f"{order.kind} {order.campaign}", after=words)
     return Write(vendor, route, kind, digest, effects, (change,))

@@ -55,7 +55,8 @@ class Found:
     Args:
         is_whole: it was read singly: what GHL did not tell is not set.
         activities: what was read of them.
-        verdict: None where there is no usable address.
+        problem: why nobody can be written to, such as `no e-mail`; "" where one can.
+        verdict: of all that was said about mailing the contact.
         bounced: the address takes no mail.
         is_oldest: of the contacts with the address, which alone is written to.
         on_list: it is on our list.
@@ -64,7 +65,8 @@ class Found:
     contact: Contact
     is_whole: bool
     activities: Activities = field(default_factory=Activities)
-    verdict: Verdict | None = None
+    problem: str = ""
+    verdict: Verdict = Verdict.SUBSCRIBED
     bounced: bool = False
     is_oldest: bool = True
     on_list: bool = True

@@ -122,8 +122,8 @@ class Decider:
     def _guard(self, *, transactional: bool = False) -> Decision | None:
         """Why an order does not go now; None where it may."""
         found = self._found
-        if found.verdict is None:
-            return Decision(State.HELD, "no e-mail")
+        if found.problem:
+            return Decision(State.HELD, found.problem)
         if found.bounced:
             return Decision(State.HELD, "bounced")
         if not found.is_oldest:

@@ -33,7 +33,8 @@ def without_address(case: Case, contact: Contact) -> Result:
         excluded=bool(heir and heir.excluded),
     )
     wake = tuple(sorted(case.left_behind(b"")))
-    found = Found(contact, is_whole=contact is not case.memory.row)
+    is_whole = contact is not case.memory.row
+    found = Found(contact, is_whole=is_whole, problem=str(outcome))
     return Result(outcome, snapshot, judgement.record, wake=wake, found=found)
 
 
@@ -55,4 +56,7 @@ def erased(
         added_ms=contact.date_added_ms or 0,
         updated_ms=contact.date_updated_ms or 0,
     )
-    return Result(Outcome.ERASED, snapshot, judgement.record)
+    outcome = Outcome.ERASED
+    is_whole = contact is not case.memory.row
+    found = Found(contact, is_whole=is_whole, problem=str(outcome))
+    return Result(outcome, snapshot, judgement.record, found=found)

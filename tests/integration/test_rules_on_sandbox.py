@@ -302,3 +302,15 @@ def test_fifty_go_in_one_call_and_a_bad_one_holds_up_no_other(build: Build) -> N
 
     assert driver.calls("POST", "/v3.1/send") == 2
     assert all(len(list(mails(driver.sandbox, one))) == 1 for one in people[:3])
+
+
+def test_whoever_is_deleted_in_mailjet_is_sent_nothing(build: Build) -> None:
+    driver = build(PORTO)
+    person = driver.person(city="Faro")
+    imported(driver)
+    driver.sandbox.delete_subscriber(driver.subscriber(person["email"])["id"])
+
+    change(driver, person, city="Porto")
+    send(driver)
+
+    assert states(driver, person) == [("porto", State.HELD, "deleted in Mailjet")]

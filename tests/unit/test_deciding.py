@@ -95,7 +95,7 @@ def test_a_mail_that_may_go_has_all_that_mailjet_needs() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"verdict": None}, "no e-mail"),
+        ({"problem": "no e-mail"}, "no e-mail"),
         ({"bounced": True}, "bounced"),
         ({"is_oldest": False}, "shares an address with an older contact"),
         ({"verdict": Verdict.OPTED_OUT}, "opted out"),
@@ -114,9 +114,9 @@ def test_who_must_not_be_written_to_is_not(
     assert mailjet.sent == []
 
 
-@pytest.mark.parametrize("verdict", [*Verdict, None])
+@pytest.mark.parametrize("verdict", Verdict)
 def test_only_a_transactional_mail_goes_to_a_no_and_never_where_none_arrives(
-    verdict: Verdict | None,
+    verdict: Verdict,
 ) -> None:
     receipt = replace(HELLO, transactional=True)
     found = replace(FOUND, verdict=verdict)
@@ -124,7 +124,8 @@ def test_only_a_transactional_mail_goes_to_a_no_and_never_where_none_arrives(
 
     decision = decide(receipt, found, at_night, sent=99)
 
-    assert (decision.state is State.READY) is (verdict is not None)
+    assert decision.state is State.READY
+    assert decide(receipt, replace(found, problem="x")).state is State.HELD
     assert decide(receipt, replace(found, bounced=True)).state is State.HELD
 
 
@@ -217,7 +218,7 @@ def test_a_variable_that_cannot_be_told_sends_nothing() -> None:
 
 
 def test_a_webhook_gets_the_name_of_its_variable_and_nothing_of_the_person() -> None:
-    decision = decide(HOOK, replace(FOUND, verdict=None))
+    decision = decide(HOOK, replace(FOUND, problem="no e-mail"))
 
     assert decision == Decision(State.READY, payload={"variable": "HOOK"})
 
