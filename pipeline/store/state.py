@@ -103,7 +103,12 @@ CONNECTION_KEYS = (
     Key("interactions:*", "hash, event to its facts: 400", "200 an address", "7 days"),
     Key("engaged:*", "zset, what was opened, clicked: 90", "500 an address", "90 days"),
     Key("rules", "hash, id to what rules remember: 150", "contacts", "deletion in GHL"),
-    Key("orders", "hash, order to where it is: 330", "unended + 200000", "90 days"),
+    Key(
+        "orders",
+        "hash, order to where it is: 330, and what happened",
+        "200000",
+        "90 days",
+    ),
     Key("orders:of", "hash, id to its orders: 110", "unended orders", "end of them"),
     Key("orders:ready", "zset of orders to send: 110", "unended orders", "sending"),
     Key("orders:out", "zset of orders being sent: 110", "100 a sender", "their end"),
