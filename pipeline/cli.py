@@ -22,6 +22,7 @@ from pipeline.cli_consent import consent, consent_report, optouts
 from pipeline.cli_erase import erase_person
 from pipeline.cli_fields import fields
 from pipeline.cli_forecast import show_forecast
+from pipeline.cli_health import health
 from pipeline.cli_inbox import inbox
 from pipeline.cli_init import init
 from pipeline.cli_plan import apply, plan
@@ -54,6 +55,7 @@ main.add_command(demo)
 main.add_command(consent)
 main.add_command(consent_report)
 main.add_command(optouts)
+main.add_command(health)
 main.add_command(inbox)
 main.add_command(fields)
 main.add_command(init)

@@ -91,7 +91,7 @@ app.conf.update(
     worker_disable_prefetch=True,
     worker_send_task_events=True,
     timezone="UTC",
-    beat_scheduler="workers.schedule:Doorbell",
+    beat_scheduler="workers.doorbell:Doorbell",
     beat_schedule=beat_schedule(settings()),
     beat_max_loop_interval=1,
 )

@@ -4,18 +4,10 @@ Two Beats ring twice and nothing happens twice; a Beat that was away for an hour
 one run due, not sixty. A ring that nobody heard in time is forgotten (`expires`).
 """
 
-import logging
 from typing import Any
 
-from celery.beat import ScheduleEntry, Scheduler
-from redis.exceptions import RedisError
-
 from pipeline.config import Settings
-from pipeline.permit import Lane
 
-logger = logging.getLogger(__name__)
-
-UNHEARD_RINGS = 10
 ACTIVITIES_INTERVAL_SECONDS = 60
 REPORT_INTERVAL_SECONDS = 86_400
 REPORT_RING_SECONDS = 600
@@ -52,23 +44,3 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
 def _every(task: str, seconds: int, expires: int | None = None) -> dict[str, Any]:
     options = {"expires": expires or seconds}
     return {"task": task, "schedule": float(seconds), "options": options}
-
-
-class Doorbell(Scheduler):
-    """Stops ringing while nobody opens.
-
-    A message that expired is dropped only when a worker takes it, so a weekend without
-    workers would leave a quarter of a million ticks in Redis. What is due is decided in
-    the ledger, so there is nothing to remember between two starts either.
-    """
-
-    def apply_entry(self, entry: ScheduleEntry, producer: Any | None = None) -> None:
-        """Ring, unless the queue that every tick goes to is not being emptied."""
-        channel: Any = self.producer.channel
-        try:
-            unheard = channel.client.llen(Lane.CONSENT.value)
-        except RedisError as error:
-            logger.warning("Redis is away (%s): not rung", type(error).__name__)
-            return
-        if unheard < UNHEARD_RINGS:
-            super().apply_entry(entry, producer)

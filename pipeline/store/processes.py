@@ -11,6 +11,8 @@ WORKER_SECONDS = 10
 """A worker tells of itself every 2 s; silent for this long, it counts as dead: its
 slots are gone, and its contacts go to others. Where it only paused, work is done twice.
 """
+BEAT_SECONDS = 10
+"""Beat rings every second; silent for this long, it hangs or is gone."""
 LEAVING_SECONDS = 60
 """A worker that was told to end finishes what it holds, and tells of itself no more."""
 
@@ -91,6 +93,14 @@ class Processes:
         """Seconds since the last tick; None when there never was one."""
         last = cast("bytes | None", self._redis.get(process_key("tick")))
         return None if last is None else max(0, self._time()[0] - int(last))
+
+    def beat_rang(self, host: str) -> None:
+        """Tell that the Beat of a host does its work, whether a worker hears or not."""
+        self._redis.set(process_key(f"beat:{host}"), 1, ex=BEAT_SECONDS)
+
+    def beat_rings(self, host: str) -> bool:
+        """Whether the Beat of that host rang lately."""
+        return bool(self._redis.exists(process_key(f"beat:{host}")))
 
     def next_turn(self) -> int:
         """A number that goes up by one: where the round among connections begins."""

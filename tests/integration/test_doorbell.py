@@ -7,7 +7,7 @@ from tests.valkey import Valkey
 
 RING = """
 from workers.celery import app
-from workers.schedule import Doorbell
+from workers.doorbell import Doorbell
 
 bell = Doorbell(app=app)
 entry = bell.schedule["dispatch.tick"]
