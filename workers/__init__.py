@@ -3,8 +3,8 @@
 `celery -A workers worker|beat|flower` finds the app in `workers/celery.py`.
 
 Flower reads `FLOWER_*` from the environment, so its safe defaults are set here, where
-every process of ours begins: a password, the loopback address, no buttons that act.
-What the operator sets wins.
+every process of ours begins: a password, the loopback address, no buttons that act, and
+a memory wherever it was given a file. What the operator sets wins.
 """
 
 import os
@@ -15,11 +15,19 @@ from dotenv import load_dotenv
 
 load_dotenv(".env")
 
+SAVED_EVERY_MS = "60000"
+"""Flower's own 0 saves at a good end alone: a kill would cost it everything."""
+
 
 def _flower_defaults() -> None:
     # An empty line of .env is no setting: Flower would listen on all interfaces.
     for name, default in (("ADDRESS", "127.0.0.1"), ("READ_ONLY", "true")):
         os.environ[f"FLOWER_{name}"] = os.environ.get(f"FLOWER_{name}") or default
+    if os.environ.get("FLOWER_DB"):
+        os.environ.setdefault("FLOWER_PERSISTENT", "true")
+        os.environ.setdefault("FLOWER_STATE_SAVE_INTERVAL", SAVED_EVERY_MS)
+    else:
+        os.environ.pop("FLOWER_DB", None)
     if "flower" in sys.argv and not (
         os.environ.get("FLOWER_BASIC_AUTH") or os.environ.get("FLOWER_AUTH")
     ):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import requests
@@ -13,6 +14,7 @@ from tests.valkey import free_port
 
 MADE_UP = re.compile(r"Flower: user operator, password (\S+) for this start")
 CALL_SECONDS = 30.0
+LOGIN = ("ana", "pw")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,20 @@ class Flower:
     def post(self, path: str, login: tuple[str, str]) -> requests.Response:
         url = f"http://127.0.0.1:{self.port}{path}"
         return requests.post(url, auth=login, timeout=CALL_SECONDS)
+
+    def a_task_seen(self, running: Installation) -> str:
+        """Call one until it is seen, as what came before Flower listened is not."""
+        called: list[str] = []
+        seen: list[str] = []
+
+        def look() -> bool:
+            called.append(running.processes.call("consent.report"))
+            tasks = self.get("/api/tasks", LOGIN).json()
+            seen.extend(task for task in called if task in tasks)
+            return bool(seen)
+
+        running.until(look, "a task is seen")
+        return seen[0]
 
     @property
     def made_up_login(self) -> tuple[str, str] | None:
@@ -132,6 +148,35 @@ def test_a_password_that_is_set_is_taken_and_not_shown(
     assert answer.status_code == 200
     assert flower_with_login.made_up_login is None
     assert "my own password" not in flower_with_login.process.log
+
+
+def test_tasks_outlive_flower_where_it_has_a_file(
+    running: Installation, tmp_path: Path
+) -> None:
+    settings = {"FLOWER_BASIC_AUTH": "ana:pw", "FLOWER_DB": str(tmp_path / "flower")}
+    for first in start(running, **settings):
+        seen = first.a_task_seen(running)
+
+    for second in start(running, **settings):
+        remembered = second.get("/api/tasks", LOGIN).json()
+
+    assert remembered[seen]["name"] == "consent.report"
+
+
+def test_flower_lives_under_the_path_that_a_proxy_gives_it(
+    running: Installation,
+) -> None:
+    settings = {"FLOWER_BASIC_AUTH": "ana:pw", "FLOWER_URL_PREFIX": "flower"}
+    for flower in start(running, **settings):
+        page = flower.get("/flower/workers", LOGIN)
+        refused = flower.get("/flower/workers")
+        links = set(re.findall(r'(?:href|src)="(/[^"]*)"', page.text))
+        style = next(link for link in sorted(links) if ".css" in link)
+
+        assert (page.status_code, refused.status_code) == (200, 401)
+        assert {link.split("/")[1] for link in links} == {"flower"}
+        assert flower.get(style, LOGIN).status_code == 200
+        assert flower.get("/workers", LOGIN).status_code == 404
 
 
 def test_only_flower_makes_up_a_password(running: Installation) -> None:
