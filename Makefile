@@ -10,11 +10,16 @@ HEART := pipeline/sync/*,pipeline/store/*,pipeline/dispatch.py,pipeline/retry.py
 # Benchmarks that print their figures and are in no section of RESULTS.md.
 ALONE := learning activities consent receiver
 
+# What the wheel is made of.
+PACKAGED := $(shell find pipeline workers -type f -not -name '*.pyc')
+PREFIX ?= /usr/local
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types unit laws bench bench-quick bench-full chaos coverage clean
+.PHONY: help demo test check lint types unit laws bench bench-quick bench-full chaos \
+	package check-deploy install-systemd coverage clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +30,10 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/demo.stamp
+
+$(VENV)/deploy.stamp: $(VENV)/dev.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[deploy]'
+	@touch $@
 
 demo: $(VENV)/demo.stamp ## See it run here, on two local vendors (KEEP=1 stays up, CONTACTS=200)
 	@$(BIN)/ghl-mailjet demo --contacts $(CONTACTS) $(if $(KEEP),--keep)
@@ -64,6 +73,21 @@ bench-full: $(VENV)/dev.stamp ## The whole grid, 100,000 contacts, learning, act
 	@failed=0; for bench in "tests.bench full" $(addprefix tests.bench.,$(ALONE)); do \
 		$(BIN)/python -m $$bench || failed=1; \
 	done; exit $$failed
+
+dist/.stamp: $(VENV)/dev.stamp pyproject.toml README.md CHANGELOG.md LICENSE $(PACKAGED)
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist > /dev/null
+	@touch $@
+
+package: dist/.stamp ## Build dist/, and try the wheel in an empty environment
+	$(BIN)/python deploy/smoke.py dist/*.whl
+
+check-deploy: $(VENV)/deploy.stamp ## Lint and dry-check all of deploy/ (Debian: prometheus, systemd)
+	$(BIN)/python deploy/check.py
+
+install-systemd: dist/.stamp ## Install a service for each process (PREFIX=/usr/local, DESTDIR=)
+	@WHEEL=$$(ls dist/*.whl) CONSTRAINTS=constraints.txt PREFIX=$(PREFIX) \
+		DESTDIR=$(DESTDIR) PYTHON=$(PYTHON) deploy/systemd/install.sh
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
