@@ -87,6 +87,17 @@ def test_a_worker_has_the_time_to_finish(name: str) -> None:
     assert deployment(name)["terminationGracePeriodSeconds"] > LEAVING_SECONDS
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_no_line_of_the_example_undoes_what_a_unit_sets(name: str) -> None:
+    # systemd lets the file win, whatever comes first; an empty line wins as well.
+    text = (DEPLOY / "systemd" / f"ghl-mailjet-{name}.service").read_text()
+    told = " ".join(re.findall(r"^Environment=(.*)$", text, re.M))
+    example = (DEPLOY.parent / ".env.example").read_text()
+
+    in_file = set(re.findall(r"^([A-Z_]+)=", example, re.M))
+    assert not in_file & set(re.findall(r"([A-Z_]+)=", told))
+
+
 def test_every_queue_has_its_worker() -> None:
     commands = [compose()[name]["command"] for name in OURS if "worker" in name]
     queues = [re.search(r"-Q (\S+)", command) for command in commands]
