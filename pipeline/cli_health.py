@@ -37,7 +37,7 @@ def health(process: str, node: str, liveness: bool) -> None:
 
     Example: ghl-mailjet health worker --node urgent
     """
-    answer = _within(LONGEST_SECONDS, lambda: _ask(Process(process), node))
+    answer = within(LONGEST_SECONDS, lambda: _ask(Process(process), node))
     good = answer.alive if liveness else answer.healthy
     click.echo(answer.why, err=not good)
     sys.exit(0 if good else 1)
@@ -53,7 +53,7 @@ def _ask(process: Process, node: str) -> Answer:
     return probe(process, settings, os.environ, node)
 
 
-def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
+def within(seconds: float, ask: Callable[[], Answer]) -> Answer:
     """The answer, or that there was none in time."""
     heard: list[Answer] = []
     asking = Thread(target=lambda: heard.append(ask()), daemon=True)

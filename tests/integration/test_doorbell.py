@@ -1,8 +1,10 @@
 """Beat's scheduler on a real broker, in a process of its own."""
 
+import socket
 import subprocess
 import sys
 
+from pipeline.store.state import process_key
 from tests.valkey import Valkey
 
 RING = """
@@ -59,3 +61,13 @@ def test_beat_outlives_a_redis_that_goes_away():
 
     assert finished.returncode == 0, finished.stderr[-500:]
     assert "not rung" in finished.stderr
+
+
+def test_beat_tells_of_itself_whether_anybody_hears_it_or_not():
+    with Valkey() as server, server.client() as redis:
+        run(server.url, RING.format(times=30))
+        key = process_key(f"beat:{socket.gethostname()}")
+        redis.delete(key)
+        run(server.url, RING.format(times=1))
+
+        assert redis.exists(key)
