@@ -1,7 +1,6 @@
 """Make and join all objects; the only place that does."""
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import requests
@@ -14,9 +13,9 @@ from pipeline.config import Connection, Rate, Settings
 from pipeline.errors import ConfigError
 from pipeline.ghl.client import HEADERS as GHL_HEADERS
 from pipeline.ghl.client import GhlClient
-from pipeline.html_text import plain_text
 from pipeline.mailjet.client import MailjetClient
 from pipeline.permit import Lane, Permit
+from pipeline.policy_book import policy_of
 from pipeline.session import ApiSession
 from pipeline.store.activities import ActivityStore
 from pipeline.store.bucket import Bucket
@@ -38,13 +37,9 @@ from pipeline.store.records import Opened
 from pipeline.store.seen import SubscriberPages
 from pipeline.store.setup import SetupRecord, SetupStore
 from pipeline.store.state import bucket_key
-from pipeline.sync.aggregates import NoteText
 from pipeline.sync.mapping import FieldMap, Layout
-from pipeline.sync.orders import Sending
-from pipeline.sync.ports import Carrying, Deletions, Policy
+from pipeline.sync.ports import Policy
 from pipeline.sync.rules import Rule
-from pipeline.sync.snapshot import Fingerprint
-from pipeline.time_zone import zone_of
 from pipeline.transport import connections
 from pipeline.webhook_call import WebhookCaller
 
@@ -103,46 +98,8 @@ class Kit:
 
     def policy(self, record: SetupRecord) -> Policy:
         """What the operator decided, under the key and list of the setup."""
-        return Policy(
-            list_id=record.list_id,
-            field_map=replace(
-                self.field_map, list_id=record.list_id, custom=record.custom_fields
-            ),
-            fingerprint=Fingerprint(record.key, self.layout.datatypes),
-            carrying=self._carrying(record),
-            exclude_opted_out=self.connection.exclude_opted_out,
-            optout_scope_account=self.settings.optout_scope_account,
-            soft_bounces=self.connection.soft_bounces,
-            details_always=self.settings.details_always,
-            deletions=Deletions(self.connection.deletions),
-            create_contacts=self.connection.create_contacts,
-            rules=self.rules,
-            sending=Sending(
-                live=self.connection.live,
-                per_day=self.connection.sends_per_day,
-                quiet_hours=self.connection.quiet_hours,
-            ),
-            armed_ms=record.armed_ms,
-        )
-
-    def _carrying(self, record: SetupRecord) -> Carrying:
-        connection = self.connection
-        return Carrying(
-            now_ms=round(time.time() * 1000),
-            zone=zone_of(record.timezone),
-            note_text=NoteText(
-                plain_text,
-                connection.note_length,
-                excerpt=connection.note_excerpt,
-                bodies=connection.note_bodies,
-            ),
-            notes_tag=connection.notes_tag,
-            task_due_days=connection.task_due_days,
-            task_assignee=connection.task_assignee,
-            historic=record.historic,
-            backfill=record.backfill,
-            sweeps_tasks=record.task_search,
-            sweeps_appointments=record.calendars,
+        return policy_of(
+            self.connection, self.settings, record, self.field_map, self.rules
         )
 
     def subscriber_pages(self, record: SetupRecord) -> SubscriberPages:

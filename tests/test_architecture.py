@@ -54,6 +54,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.time_zone",
         "pipeline.mapping_book",
         "pipeline.rule_book",
+        "pipeline.policy_book",
     ),
     ("pipeline.bootstrap",),
     (
