@@ -60,7 +60,7 @@ unit: $(VENV)/dev.stamp ## The tests that open no socket
 laws: $(VENV)/dev.stamp ## 1,000,000 random histories of consent (nightly, 50 minutes; HISTORIES=10000)
 	CONSENT_LAWS=$(HISTORIES) $(BIN)/pytest -q --timeout 900 tests/unit/test_consent_laws.py
 
-chaos: $(VENV)/dev.stamp ## Kill processes, break Redis and lose 2,400 answers in mid-run (SEED=1; 40 minutes)
+chaos: $(VENV)/dev.stamp ## Kill processes, break Redis, lose 2,400 answers in mid-run, send 10,000 mails (SEED=1; an hour)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/dev.stamp ## Measure quota, lanes, fairness, size, cost and limiter into tests/bench/RESULTS.md (an hour)

@@ -22,10 +22,11 @@ class SendingControl:
     def messages(self) -> list[Row]:
         """All messages, oldest first: one for each recipient of a mail.
 
-        Each has `id`, `arrived` (Unix seconds), `contact`, `email`, `custom_id`,
-        `payload`, `template`, `campaign` (the sender's name of it), `status`, `error`,
-        `said` (the message as the Send API took it) and `consent`, as it was when it
-        was sent: `excluded`, `complained` and `lists` (list id as text to
+        Each has `id`, `arrived` (Unix seconds), `made` (monotonic seconds), `contact`,
+        `email`, `custom_id`, `payload`, `template`, `campaign` (the sender's name of
+        it), `status`, `error`, `said` (the message as the Send API took it) and
+        `consent`, as it was when it was sent: `excluded`, `complained` and `lists`
+        (list id as text to
         `{"unsubscribed": bool}`). What a `mail_event` made has no `said`.
         """
         rows: list[Row] = self._get("mailjet/messages")

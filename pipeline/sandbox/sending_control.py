@@ -40,6 +40,7 @@ def _shown(world: World, message: Message) -> Row:
     return {
         "id": message.id,
         "arrived": message.arrived,
+        "made": message.made,
         "contact": message.contact_id,
         "email": world.account.contacts.get(message.contact_id, {}).get("Email"),
         "custom_id": said.get("CustomID", ""),

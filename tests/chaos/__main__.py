@@ -12,9 +12,11 @@ from tests.chaos.events import with_events
 from tests.chaos.kills import Report, with_kills
 from tests.chaos.lost_answers import with_kills_while_making, with_lost_answers
 from tests.chaos.redis_faults import FAULTS, with_redis_fault
+from tests.chaos.triggers import with_triggers
 
 EVENT_KILLS = 12
 """Of the receiver, the worker, Redis, and all three at once."""
+TRIGGER_KILLS = 20
 
 
 def main() -> int:
@@ -31,6 +33,9 @@ def main() -> int:
     )
     parser.add_argument(
         "--events", type=int, default=300, help="posted while 12 are killed, 300"
+    )
+    parser.add_argument(
+        "--triggers", type=int, default=10_000, help="of mails, 20 kills, 10000"
     )
     given = parser.parse_args()
     print(f"seed {given.seed}: {sys.executable} -m tests.chaos --seed {given.seed}")
@@ -50,6 +55,9 @@ def main() -> int:
     )
     print(events.line, *events.wrong, sep="\n  ", flush=True)
     wrong += events.wrong
+    triggers = with_triggers(given.seed, given.triggers, TRIGGER_KILLS)
+    print(triggers.line, *triggers.wrong, sep="\n  ", flush=True)
+    wrong += triggers.wrong
     for losses in (*with_lost_answers(given.answers), *with_kills_while_making(10)):
         print(losses.line, flush=True)
         wrong += losses.wrong

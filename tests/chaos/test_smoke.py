@@ -3,6 +3,7 @@
 from tests.chaos.events import with_events
 from tests.chaos.kills import with_kills
 from tests.chaos.lost_answers import FAULTS, with_kills_while_making, with_lost_answers
+from tests.chaos.triggers import with_triggers
 
 
 def test_nobody_is_lost_when_workers_are_killed_at_random_moments() -> None:
@@ -33,3 +34,12 @@ def test_nothing_is_made_twice_when_the_worker_dies_while_ghl_makes_it() -> None
     (losses,) = with_kills_while_making(1)
 
     assert losses.wrong == []
+
+
+def test_what_rules_send_goes_once_and_to_nobody_who_said_no() -> None:
+    report = with_triggers(seed=7, triggers=50, kills=2, hurries=True)
+
+    assert report.wrong == []
+    assert report.triggers == 50
+    assert (report.kills, report.resyncs) == (2, 2)
+    assert report.mails + report.held == 50

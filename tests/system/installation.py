@@ -186,7 +186,10 @@ class Installation:
 
 @contextmanager
 def installation(
-    *options: str, state_database: int = 0, **env: str
+    *options: str,
+    state_database: int = 0,
+    connections: Callable[[Sandbox], str] | None = None,
+    **env: str,
 ) -> Iterator[Installation]:
     """Redis and the sandbox run; nothing is set up, no process of ours runs.
 
@@ -194,11 +197,14 @@ def installation(
         options: the sandbox's, whose limits are off unless they say otherwise; each of
             several `--locations` is a connection, under the rates that it enforces.
         state_database: the number of Redis' database for the state; the broker's is 0.
+        connections: makes the text of a `connections.toml`; None is settings alone.
         env: settings beside the sandbox's; the product's limits are off as well.
     """
     with Valkey(appendonly="yes") as valkey, Sandbox(*options) as sandbox:
         settings = {**sandbox.env, "REDIS_URL": valkey.url, **NO_LIMITS, **env}
-        if "--locations" in options:
+        if connections:
+            sandbox.connections_file.write_text(connections(sandbox), "utf-8")
+        if connections or "--locations" in options:
             settings["SYNC_CONNECTIONS_FILE"] = str(sandbox.connections_file)
         if state_database:
             server = valkey.url.rpartition("/")[0]
