@@ -118,6 +118,10 @@ local function recall(contact)
     local order = order_of(id)
     if order and order.state == 'ready' and order.kind == 'mail' then
       to_its_turn(id, order)
+    elseif order and order.state == 'sending' and order.kind == 'mail' then
+      -- Who sends it waits perhaps, and holds it no more; if it has left, it is found.
+      order.token = nil
+      save(id, order)
     end
   end
 end

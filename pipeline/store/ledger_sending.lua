@@ -95,11 +95,15 @@ function command.due()
   return redis.call('ZCOUNT', READY, '-inf', now) + redis.call('ZCOUNT', OUT, '-inf', now)
 end
 
--- hold TOKEN LEASE_MS ID... : go on with all of them; 0 when one of them is lost.
+-- hold TOKEN LEASE_MS ID... : go on with all of them; 0 when one of them is lost, or who
+-- gets it may be saying no by now.
 function command.hold(token, lease, ...)
   for _, id in ipairs({ ... }) do
     local order = order_of(id)
-    if not is_of_token(order, token) or order.state ~= 'sending' then return 0 end
+    if not is_of_token(order, token) or order.state ~= 'sending'
+        or order.kind == 'mail' and consent_is_at_stake(order.contact) then
+      return 0
+    end
   end
   for _, id in ipairs({ ... }) do redis.call('ZADD', OUT, now + lease, id) end
   return 1

@@ -331,6 +331,47 @@ def test_who_holds_goes_on_and_who_lost_one_does_not(ledger, orders, redis):
     assert not orders.hold(batch.token, ids)
 
 
+def no_is_settled(ledger: Ledger) -> None:
+    settle_orders(ledger, "ana", [], recalls=True)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [consent_waits, consent_is_looked_at, consent_comes_meanwhile, no_is_settled],
+)
+def test_who_says_no_while_a_sender_waits_for_its_call_is_sent_nothing(
+    ledger, orders, redis, happens
+):
+    mails = [make_order(name) for name in ("ana", "bo")]
+    for mail in mails:
+        settle_orders(ledger, mail.contact_id, [mail], [READY])
+    batch = orders.take(9)
+    happens(ledger)
+
+    ids = [mail.id for mail in mails]
+    assert not orders.hold(batch.token, ids)
+    orders.again(batch.token, ids, 0)
+
+    assert [one.order.contact_id for one in orders.take(9).ready] == ["bo"]
+
+
+def test_a_mail_that_had_left_when_its_no_was_settled_is_found(ledger, orders, redis):
+    order = make_order()
+    settle_orders(ledger, "ana", [order], [READY])
+    batch = orders.take(9)
+    assert orders.hold(batch.token, [order.id])
+    no_is_settled(ledger)
+
+    orders.again(batch.token, [order.id], 0)
+    assert orders.take(9).ready == ()
+    for _ in range(2):
+        score(redis, ledger, "orders:out", order.id, PAST_MS)
+        looking = orders.take(9)
+    assert (looking.ready, looking.doubtful) == ((), (order,))
+    orders.finish(batch.token, State.DONE, [order.id])
+    assert states(orders) == [State.DONE]
+
+
 def test_a_webhook_is_called_again_and_a_draft_looked_for_anew(ledger, orders, redis):
     hook = make_order("ana", kind=OrderKind.WEBHOOK)
     draft = make_order("bo", kind=OrderKind.DRAFT)
