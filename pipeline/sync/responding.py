@@ -151,9 +151,11 @@ class _Responding:
         if noticed.memory is None:
             return response
         is_known = noticed.memory == self._memory.rule_memory
+        # What could not be read although it was asked for would be asked for for ever.
+        unread = set(noticed.unread) - self._memory.touched
         return replace(
             response,
-            again=response.again + noticed.unread,
+            again=response.again + "".join(sorted(unread)),
             crossings=noticed.crossings,
             rule_memory=None if is_known else noticed.memory,
             remarks=tuple(
