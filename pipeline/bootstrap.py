@@ -29,6 +29,7 @@ from pipeline.store.inbox import Inbox
 from pipeline.store.ledger import LEASE_SECONDS, Ledger
 from pipeline.store.mass import Emptying
 from pipeline.store.memory import LeasedMemory
+from pipeline.store.operator_pause import OperatorPause
 from pipeline.store.optouts import OptOuts
 from pipeline.store.orders import Orders
 from pipeline.store.presence import Presence
@@ -37,6 +38,7 @@ from pipeline.store.records import Opened
 from pipeline.store.seen import SubscriberPages
 from pipeline.store.setup import SetupRecord, SetupStore
 from pipeline.store.state import bucket_key
+from pipeline.store.timeline import Timeline
 from pipeline.sync.mapping import FieldMap, Layout
 from pipeline.sync.ports import Policy
 from pipeline.sync.rules import Rule
@@ -53,6 +55,7 @@ class Kit:
     redis: "Redis"
     ledger: Ledger
     health: Health
+    operator_pause: OperatorPause
     setup: SetupStore
     optouts: OptOuts
     emptying: Emptying
@@ -63,6 +66,7 @@ class Kit:
     feed: FeedStore
     engagement: EngagementStore
     orders: Orders
+    timeline: Timeline
     rules: tuple[Rule, ...]
     layout: Layout
     ghl_bucket: Bucket
@@ -221,6 +225,7 @@ def _kit(
         redis=redis,
         ledger=ledger,
         health=Health(redis, connection.name),
+        operator_pause=OperatorPause(redis, connection.name),
         setup=SetupStore(redis, connection.name),
         optouts=OptOuts(redis, connection.name),
         emptying=Emptying(redis, connection.name),
@@ -231,6 +236,7 @@ def _kit(
         feed=FeedStore(redis, connection.name),
         engagement=EngagementStore(redis, connection.name, rules),
         orders=Orders(redis, connection.name),
+        timeline=Timeline(redis, connection.name),
         rules=rules,
         layout=mapping_book.layout_of(connection, rules),
         ghl_bucket=ghl_bucket,

@@ -25,14 +25,15 @@ from pipeline.cli_forecast import show_forecast
 from pipeline.cli_health import health
 from pipeline.cli_inbox import inbox
 from pipeline.cli_init import init
+from pipeline.cli_letters import dead_letters, replay, why
 from pipeline.cli_plan import apply, plan
 from pipeline.cli_rules import rules
+from pipeline.cli_status import pause, resume, status
 from pipeline.command_line import fail, on_connection, with_kit
 from pipeline.demo import demo
 from pipeline.findings import Level
 from pipeline.permit import Lane, Permit
 from pipeline.sandbox.command import sandbox
-from pipeline.store import dead_letters as letters_
 from pipeline.sync.around import Kind
 from pipeline.sync.case import Outcome
 from pipeline.sync_now import sync_now
@@ -64,6 +65,12 @@ main.add_command(plan)
 main.add_command(apply)
 main.add_command(rules)
 main.add_command(campaigns)
+main.add_command(status)
+main.add_command(pause)
+main.add_command(resume)
+main.add_command(dead_letters)
+main.add_command(replay)
+main.add_command(why)
 
 
 @main.command()
@@ -199,6 +206,8 @@ def resync(
         click.echo(f"Run {started.run_id} started.")
     if watch:
         sys.exit(terminal.watch_run(pipeline, kit, started.run_id))
+    if kit.operator_pause.since_ms() is not None:
+        click.echo("The connection is paused; let it go on: ghl-mailjet resume")
     click.echo("Follow it with: ghl-mailjet resync --watch, or: ghl-mailjet runs")
 
 
@@ -243,57 +252,3 @@ def _control(action: Any, done: str) -> None:
 _control("pause", "paused; its contacts wait")
 _control("resume", "goes on")
 _control("cancel", "cancelled; contacts being synced now are finished")
-
-
-@main.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@with_kit
-def status(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
-    """What waits, what runs, what failed, what is left of the budget."""
-    found = terminal.read_status(pipeline, kit)
-    if as_json:
-        click.echo(json.dumps(found))
-    else:
-        terminal.show_status(found)
-
-
-@main.command("dead-letters")
-@click.option("--cause", help="Only this cause, such as Rejected.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
-@with_kit
-def dead_letters(
-    pipeline: Pipeline, kit: Kit, cause: str | None, as_json: bool
-) -> None:
-    """Contacts that could not be synced, with the reason."""
-    found = letters_.read(pipeline.redis, kit.connection.name)
-    found = [letter for letter in found if cause in (None, letter.cause)]
-    if as_json:
-        click.echo(json.dumps([asdict(letter) for letter in found]))
-    else:
-        terminal.show_letters(found)
-
-
-@main.command()
-@click.argument("contact_ids", nargs=-1)
-@click.option("--cause", help="All letters of this cause.")
-@click.option("--all", "everything", is_flag=True, help="All letters.")
-@with_kit
-def replay(
-    pipeline: Pipeline,
-    kit: Kit,
-    contact_ids: tuple[str, ...],
-    cause: str | None,
-    everything: bool,
-) -> None:
-    """Let dead letters be tried again; repeating it does no harm.
-
-    Example: ghl-mailjet replay --cause Rejected
-    """
-    if not (contact_ids or cause or everything):
-        raise click.UsageError("name contact ids, --cause or --all")
-    chosen = [
-        letter.ghl_id
-        for letter in letters_.read(pipeline.redis, kit.connection.name)
-        if everything or letter.ghl_id in contact_ids or letter.cause == cause
-    ]
-    click.echo(f"{kit.ledger.replay(chosen)} of {len(chosen)} wait again.")

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.command_line import fail, with_kit
+from pipeline.overview import utc
 from pipeline.store.order_records import Placed, Tally
 from pipeline.sync.orders import OrderKind, State
-from pipeline.terminal import console, unmarked, utc, whole
+from pipeline.terminal import console, unmarked, whole
 
 EXPLAINED = (State.HELD, State.FAILED)
 """Ends that have a reason."""

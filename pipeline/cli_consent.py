@@ -13,9 +13,10 @@ from pipeline import consent_report as report_
 from pipeline import opting_in
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.command_line import fail, with_kit
+from pipeline.overview import utc
 from pipeline.sync import consent as domain
 from pipeline.sync.aggregates import iso
-from pipeline.terminal import console, unmarked, utc, whole
+from pipeline.terminal import console, unmarked, whole
 
 SHOWN_IDS = 50
 

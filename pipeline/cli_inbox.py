@@ -8,8 +8,9 @@ from rich.table import Table
 
 from pipeline.bootstrap import Pipeline
 from pipeline.command_line import fail, with_pipeline
+from pipeline.overview import utc
 from pipeline.store.inbox import Failed, Inbox
-from pipeline.terminal import console, unmarked, utc, whole
+from pipeline.terminal import console, unmarked, whole
 
 ALL = "all"
 

@@ -10,11 +10,12 @@ from rich.table import Table
 
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.command_line import with_kit
+from pipeline.overview import utc
 from pipeline.rule_trial import Supposed, Trial, try_rules
 from pipeline.sync import deeds
 from pipeline.sync.deeds import Deed
 from pipeline.sync.orders import Decision, Order, State
-from pipeline.terminal import console, unmarked, utc, whole
+from pipeline.terminal import console, unmarked, whole
 
 VALUE_LENGTH = 60
 

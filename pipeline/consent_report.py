@@ -16,6 +16,7 @@ from pipeline.ghl.records import ContactPage
 from pipeline.permit import Lane, Permit
 from pipeline.preferences import OPTOUT_FILTER, is_dead_token
 from pipeline.store.setup import SetupRecord
+from pipeline.store.timeline import FoundBy
 from pipeline.sync import consent, ghl_dnd
 from pipeline.sync.contact import Contact, Subscriber
 from pipeline.sync.reading import read_subscriber, says_no
@@ -83,6 +84,7 @@ class _Comparer:
             elif place.said_no and not blocks:
                 unblocked.append(contact.id)
         self._kit.ledger.mark(Lane.CONSENT, [*mailable, *unblocked])
+        self._kit.timeline.found([*mailable, *unblocked], FoundBy.REPORT)
         return Report(
             self._policy.carrying.now_ms,
             contacts,

@@ -37,6 +37,7 @@ from pipeline.permit import Lane, Permit
 from pipeline.polls import Polls, read_each
 from pipeline.preferences import Preferences, is_dead_token
 from pipeline.store.setup import SetupRecord
+from pipeline.store.timeline import FoundBy
 from pipeline.subscribers import Subscribers
 from pipeline.sweeps import Sweeps
 from pipeline.sync import newcomers
@@ -190,6 +191,7 @@ class Discovery:
                 return marked
             fresh = self._kit.ledger.unseen(page.contacts)
             self._kit.ledger.mark(Lane.LIVE, fresh)
+            self._kit.timeline.found(fresh, FoundBy.CHANGES)
             marked += len(fresh)
             newest = max([newest, *(c.date_updated_ms or 0 for c in page.contacts)])
             self._kit.setup.raise_watermark(newest)
@@ -200,7 +202,8 @@ class Discovery:
     def feedback(self) -> None:
         """Between runs: what Mailjet tells of its mails, and of its contacts."""
         self.polls.read()
-        self._subscribers.look_if_due()
+        if self._kit.operator_pause.since_ms() is None:
+            self._subscribers.look_if_due()
 
     def activities(self) -> None:
         """Between runs: what fell due, what was written in Mailjet, what changed."""

@@ -14,6 +14,7 @@ from pipeline.errors import BadPayload, NotFound
 from pipeline.permit import Lane, Permit
 from pipeline.store.feed import WAITING_SECONDS
 from pipeline.store.setup import SetupRecord
+from pipeline.store.timeline import FoundBy
 from pipeline.sync.activity import HistoryEntry
 from pipeline.sync.around import INCOMING
 from pipeline.sync.mapping import CONTACT_ID, LOCATION_ID
@@ -86,6 +87,7 @@ class Feed:
         if ghl_id := str(properties.get(CONTACT_ID) or ""):
             self._kit.feed.add_incoming(ghl_id, asked)
             self._kit.ledger.point_at([ghl_id], INCOMING, Lane.LIVE)
+            self._kit.timeline.found([ghl_id], FoundBy.INCOMING)
             return True
         if lost := self._kit.feed.add_strangers(asked, self._now_ms):
             logger.warning("%d entries in Mailjet of nobody in GHL: no room", lost)

@@ -7,13 +7,14 @@ contacts then look for themselves, in the same sync as for everything else.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.bootstrap import Kit
 from pipeline.errors import NotFound, PermanentError
 from pipeline.permit import Lane, Permit
 from pipeline.preferences import stops_everything
 from pipeline.store.setup import SetupRecord
+from pipeline.store.timeline import Entry, FoundBy, Kind
 from pipeline.sync import rules
 from pipeline.sync.consent import Source, Statement
 from pipeline.sync.contact import Subscriber
@@ -84,6 +85,7 @@ class Feedback:
             said = Statement(Source.MAILJET_EXCLUDED, at_ms)
             consents.tell(address, Told({said.source: said}))
             self._kit.ledger.mark(Lane.CONSENT, theirs)
+            self._kit.timeline.found(theirs, FoundBy.EXCLUSIONS)
 
     def _email(self, person: str | int) -> str:
         """The address; "" where Mailjet has nobody under that id any more."""
@@ -109,6 +111,8 @@ class Feedback:
         bounces = bool(told.delivery.hard_ms or told.delivery.soft)
         if not ids and (told.record or bounces or waits):
             ids = self._find(email)
+        for entry in _entries(events):
+            self._kit.timeline.add(ids, entry)
         if told.record:
             complained = Source.MAILJET_SPAM in told.record
             news = consents.not_out(ids, complained=complained)
@@ -156,3 +160,16 @@ class Feedback:
             if stops_everything(error):
                 raise
             return []
+
+
+def _entries(events: Sequence[MailEvent]) -> Iterator[Entry]:
+    """What a timeline tells of them: each kind once, with its newest time. That a mail
+    was sent is no news: a campaign sends one to everybody."""
+    newest = {event.kind: event.at_ms for event in sorted(events, key=_time)}
+    for kind, at_ms in newest.items():
+        if kind is not EventKind.SENT:
+            yield Entry(at_ms, Kind.EVENT, kind)
+
+
+def _time(event: MailEvent) -> int:
+    return event.at_ms

@@ -26,6 +26,7 @@ from pipeline.mailjet import webhooks as mailjet_webhooks
 from pipeline.permit import Lane, Permit
 from pipeline.store.inbox import Claimed, Source
 from pipeline.store.setup import SetupRecord
+from pipeline.store.timeline import FoundBy
 from pipeline.sync.around import Kind
 
 logger = logging.getLogger(__name__)
@@ -161,6 +162,7 @@ def _hand_over(
         contact_id = ghl_webhooks.find_task(kit.ghl(Permit(event.lane)), event)
     if not contact_id:
         return False
+    kit.timeline.found([contact_id], FoundBy.WEBHOOK, event.type)
     if event.lane is Lane.CONSENT:
         at_ms = event.at_ms or claimed.entry.received_ms
         Feedback(kit, record).dnd(contact_id, event.opted_out, at_ms)
@@ -184,6 +186,7 @@ def _workflow(pipeline: Pipeline, claimed: Claimed) -> str:
     if not contact_id:
         return NOTHING_TO_DO
     what = claimed.entry.what
+    kit.timeline.found([contact_id], FoundBy.WORKFLOW, what)
     if what in ACTIVITIES:
         kit.ledger.point_at([contact_id], ACTIVITIES[what], Lane.LIVE)
     else:

@@ -9,6 +9,7 @@ from pipeline.bootstrap import Kit
 from pipeline.errors import ConfigError, NotFound
 from pipeline.ghl.client import GhlClient
 from pipeline.permit import Lane, Lease, Permit
+from pipeline.store.timeline import FoundBy
 from pipeline.sync import consent, ghl_dnd
 from pipeline.sync.aggregates import iso
 from pipeline.sync.case import GONE_FROM_GHL
@@ -113,6 +114,7 @@ def confirm_mass(kit: Kit) -> int:
     kit.optouts.confirm()
     kit.optouts.release(held)
     kit.ledger.mark(Lane.CONSENT, held)
+    kit.timeline.found(held, FoundBy.ORDER)
     return len(held)
 
 

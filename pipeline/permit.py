@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Lane(StrEnum):
@@ -26,6 +27,19 @@ class Lease:
     lane: Lane
 
 
+class Call(NamedTuple):
+    """One request as an operator may see it: nothing of what was sent or answered.
+
+    Args:
+        route: method and template, such as `PUT /contacts/:contactId`.
+        status: HTTP status, None without an answer.
+    """
+
+    vendor: str
+    route: str
+    status: int | None
+
+
 @dataclass
 class Permit:
     """What a session shows to the bucket before each call.
@@ -35,9 +49,11 @@ class Permit:
         calls: calls already paid for under this permit; a contact that has begun
             waits longer for its next token than one that has not.
         answered: vendors that did what was asked under this permit.
+        told: requests that were to change something, and those that failed.
     """
 
     lane: Lane
     lease: Lease | None = None
     calls: int = 0
     answered: set[str] = field(default_factory=set)
+    told: list[Call] = field(default_factory=list)

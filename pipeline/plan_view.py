@@ -14,11 +14,12 @@ from rich.table import Table
 
 from pipeline.cli_forecast import Calls, call_lines, day_lines, hour_lines
 from pipeline.forecast import Budget, Forecast, forecast
+from pipeline.overview import utc
 from pipeline.planning.applying import Applied
 from pipeline.planning.writes import Change, Plan, Totals, Turn
 from pipeline.sync import ghl_dnd
 from pipeline.sync.aggregates import iso
-from pipeline.terminal import console, unmarked, utc, whole
+from pipeline.terminal import console, unmarked, whole
 
 CONTACTS_SHOWN = 20
 IDS_SHOWN = 50

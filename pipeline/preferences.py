@@ -13,6 +13,7 @@ from pipeline.ghl.records import ContactPage
 from pipeline.paging import Cursor, Found, paged
 from pipeline.permit import Lane, Permit
 from pipeline.store.setup import SetupRecord
+from pipeline.store.timeline import FoundBy
 from pipeline.sync.ghl_dnd import is_bounce_block
 
 OPTOUT_FILTER = (
@@ -70,6 +71,7 @@ class Preferences:
         newcomers = optouts.complete_ghl(reader)
         optouts.expect(newcomers)
         self._kit.ledger.mark(Lane.CONSENT, newcomers)
+        self._kit.timeline.found(newcomers, FoundBy.OPTOUTS)
         return Found(onwards)
 
     def said_no(self, page: ContactPage[list[Any]]) -> tuple[list[str], list[bytes]]:

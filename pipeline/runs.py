@@ -87,6 +87,8 @@ def start_due_run(kit: Kit, now_seconds: float) -> bool:
     run = kit.ledger.run()
     if run is not None and run.is_active:
         return False
+    if kit.operator_pause.since_ms() is not None:
+        return False
     last_ms = kit.setup.full_run_ms()
     if last_ms is not None:
         hours_ago = (now_seconds * 1000 - last_ms) / 3_600_000

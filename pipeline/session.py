@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 from pipeline.answer import Answer
 from pipeline.classify import classify, lost
 from pipeline.errors import BadPayload, ConfigError, ReadOnly, Rejected
-from pipeline.permit import Permit
+from pipeline.permit import Call, Permit
 from pipeline.transport import connections, never_left
 from pipeline.waiting import retry_after_seconds
 
@@ -170,8 +170,10 @@ class ApiSession:
             response = self._open(request, label, writes)
             body = _read(response)
         finally:
+            status = None if response is None else response.status_code
+            if writes or status is None or status >= 300:
+                self.permit.told.append(Call(self.vendor, label, status))
             if self._on_call is not None:
-                status = None if response is None else response.status_code
                 self._on_call(self.vendor, label, status, time.perf_counter() - began)
         return self._judge(response, body, label, writes, parts)
 

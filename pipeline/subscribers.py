@@ -12,6 +12,7 @@ from pipeline.bootstrap import Kit
 from pipeline.paging import Cursor, Found, paged
 from pipeline.permit import Lane, Permit
 from pipeline.store.setup import SetupRecord
+from pipeline.store.timeline import FoundBy
 from pipeline.sweeps import news
 
 REST_SECONDS = 900
@@ -69,6 +70,7 @@ class Subscribers:
         told = {ghl_id: crc32(side) for ghl_id, side in self._differing.items()}
         new, lane = news(self._kit, SWEEP, told)
         self._kit.ledger.mark(lane, new)
+        self._kit.timeline.found(new, FoundBy.MAILJET)
         self._kit.activities.point(SWEEP, told)
         allowed = SHARE_OF_RATE * self._kit.connection.mailjet_rate.per_second
         setup.rest(f"sweep:{SWEEP}", max(REST_SECONDS, calls / allowed))

@@ -21,6 +21,7 @@ from pipeline.permit import Lane, Permit
 from pipeline.preferences import stops_everything
 from pipeline.store.activities import Differing, Item, Kind
 from pipeline.store.setup import SetupRecord
+from pipeline.store.timeline import FoundBy
 from pipeline.sync import around, history
 from pipeline.sync.activity import Appointment, Carried
 
@@ -206,6 +207,7 @@ class Sweeps:
         """
         ids, lane = news(self._kit, kind, differing.rows)
         self._kit.ledger.point_at(ids, LETTERS[kind], lane)
+        self._kit.timeline.found(ids, FoundBy.SWEEP)
         self._kit.activities.point(kind, differing.rows)
 
 

@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from redis.exceptions import RedisError
 
@@ -24,8 +24,9 @@ from pipeline.retry import GiveUp, PauseConnection, TryAgain, decide, trouble
 from pipeline.store.dead_letters import DeadLetter
 from pipeline.store.ledger import AddressHeld
 from pipeline.store.records import Opened, Settled
-from pipeline.sync import around
-from pipeline.sync.case import Result
+from pipeline.store.timeline import Entry, FoundBy, Kind
+from pipeline.sync import around, consent
+from pipeline.sync.case import GONE_FROM_GHL, Outcome, Result
 from pipeline.sync.ports import Ghl, Mailjet
 from pipeline.sync.reconcile import sync_contact
 from pipeline.sync.rule_memory import pack
@@ -42,6 +43,11 @@ REST_SECONDS = 1.0
 """Where nobody is granted a call for so long, no other contact need find that out."""
 
 Ring = Callable[[], None]
+QUIET = frozenset(
+    {Outcome.UNCHANGED, Outcome.OPTED_OUT, Outcome.SHARED}
+    | {Outcome.NO_EMAIL, Outcome.INVALID_EMAIL, Outcome.ERASED}
+)
+"""What a run finds night after night of contacts of whom nothing changed."""
 
 
 class Guard:
@@ -120,10 +126,12 @@ def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard, ring: Ring) ->
         guard.admit(result)
     except ReadOnly:
         kit.ledger.skip(lease, NOT_WRITTEN, answered=permit.answered)
+        _tell(kit, permit, Kind.ENDED, NOT_WRITTEN)
         return NOT_WRITTEN
     except Drifted as error:
         untouched = error.untouched and not opened.unsettled
         kit.ledger.skip(lease, DRIFTED, answered=permit.answered, untouched=untouched)
+        _tell(kit, permit, Kind.ENDED, DRIFTED)
         return DRIFTED
     for reason in result.left_alone:
         logger.warning("contact %s, left alone: %s", lease.ghl_id, reason)
@@ -156,7 +164,42 @@ def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard, ring: Ring) ->
         kit.engagement.handled(result.snapshot.address, result.responded)
     if settled is Settled.SENDS:
         ring()
+    _tell_of(result, kit, permit, opened)
     return str(result.outcome)
+
+
+def _tell_of(result: Result, kit: Kit, permit: Permit, opened: Opened) -> None:
+    """Add what a sync did to the contact's timeline, where it did something."""
+    lease = opened.lease
+    if result.wake:
+        kit.timeline.found(result.wake, FoundBy.ADDRESS)
+    if result.outcome in GONE_FROM_GHL and not opened.snapshot:
+        # Nobody knew it: what named it is all that is left.
+        kit.timeline.forget(lease.ghl_id)
+    elif lease.lane is not Lane.BULK or permit.told or _is_news(result):
+        detail = "; ".join((*result.left_alone, *result.remarks))
+        noes = consent.unanswered(result.record)
+        _tell(kit, permit, Kind.ENDED, result.outcome, detail, noes)
+
+
+def _is_news(result: Result) -> bool:
+    """Whether a run found more than that all is as it was."""
+    return result.outcome not in QUIET or bool(result.left_alone or result.remarks)
+
+
+def _tell(
+    kit: Kit,
+    permit: Permit,
+    kind: Kind,
+    word: str,
+    detail: str = "",
+    noes: Iterable[str] = (),
+) -> None:
+    lease = permit.lease
+    if lease is not None:
+        now_ms, calls = round(time.time() * 1000), tuple(permit.told)
+        entry = Entry(now_ms, kind, word, detail, lease.lane, calls, tuple(noes))
+        kit.timeline.add([lease.ghl_id], entry)
 
 
 def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> str:
@@ -169,6 +212,7 @@ def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> st
         case PauseConnection():
             kit.health.pause(trouble(error))
             kit.ledger.give_back(lease, 0)
+            _tell(kit, permit, Kind.RETRY, cause, f"the connection is paused: {error}")
             return f"{PAUSED}: {cause}"
         case GiveUp(reason):
             letter = DeadLetter(
@@ -180,6 +224,7 @@ def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> st
                 round(time.time() * 1000),
             )
             kit.ledger.bury(lease, letter.dump(), cause)
+            _tell(kit, permit, Kind.DEAD, cause, reason)
             return f"dead letter: {cause}"
         case TryAgain(wait, counted, suspect):
             told = trouble(error)
@@ -194,6 +239,8 @@ def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> st
                 suspect=told.vendor if suspect else "",
                 untouched=untouched,
             )
+            if not isinstance(error, BudgetSpent):
+                _tell(kit, permit, Kind.RETRY, cause, f"in {wait:.0f} s: {error}")
             return f"again in {wait:.0f} s: {cause}"
 
 

@@ -27,6 +27,8 @@ from workers.schedule import ACTIVITIES_INTERVAL_SECONDS, REPORT_INTERVAL_SECOND
 from workers.signals import heartbeat
 
 ENTRIES_AT_A_TIME = 10
+ABOUT_CONSENT = frozenset({"optouts", "feedback", "report"})
+"""What goes on while an operator's pause lets everything else wait."""
 TICK_SECONDS = 5
 """A tick's ring that nobody heard for so long was rung again."""
 
@@ -272,6 +274,7 @@ def _working(
         if wants(kit.connection.schedule)
         and kit.record() is not None
         and kit.health.paused() is None
+        and (task in ABOUT_CONSENT or kit.operator_pause.since_ms() is None)
         and kit.setup.claim_due(task, _seconds(kit.connection.schedule, task) * 0.9)
     ]
 

@@ -16,6 +16,7 @@ local SWEPT = { t = key('swept:tasks'), a = key('swept:meetings') }
 local SAID, ROW, SETUP = key('consent'), key('row:'), key('setup')
 local RULES = key('rules')
 local RESTS, BULK_RESTS = key('rests'), key('rests:bulk')
+local OPERATOR_PAUSE = key('paused')                      -- all but consent waits
 
 local WAITING = { bulk = BULK, live = LIVE, consent = CONSENT }
 local RANK = { consent = 0, live = 1, bulk = 2 }
@@ -129,6 +130,7 @@ local function remember_address(address, id)
 end
 
 local function is_paused() return redis.call('HEXISTS', HEALTH, 'paused_ms') == 1 end
+local function is_for_consent_only() return redis.call('EXISTS', OPERATOR_PAUSE) == 1 end
 
 -- A contact reached its end: others may go beside it again. Vendors that did what was
 -- asked for it work; what fails of them after this begins a new count. During a pause

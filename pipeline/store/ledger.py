@@ -277,8 +277,9 @@ class Ledger(RunLedger):
         pipe.hexists(self.key("health"), "paused_ms")
         pipe.exists(self.key("rests"))
         pipe.exists(self.key("rests:bulk"))
+        pipe.exists(self.key("paused"))
         pipe.hget(self.key("run"), "state")
-        *counts, paused, rests, bulk_rests, state = pipe.execute()
+        *counts, paused, rests, bulk_rests, by_operator, state = pipe.execute()
         bulk, live, consent, leased, dead, contacts = counts
         return Backlog(
             bulk,
@@ -289,4 +290,5 @@ class Ledger(RunLedger):
             contacts,
             rests=bool(paused or rests),
             bulk_rests=bool(bulk_rests) or state in SET_ASIDE,
+            consent_only=bool(by_operator),
         )

@@ -39,16 +39,18 @@ function command.lease(n, max_out, milliseconds)
   if is_paused() or redis.call('EXISTS', RESTS) == 1 then return leases end
   local set_aside = is_set_aside(run_state()) or redis.call('EXISTS', BULK_RESTS) == 1
   local careful = redis.call('HEXISTS', HEALTH, 'careful') == 1
+  local lanes = { 'consent', 'live', 'bulk' }
+  if set_aside then lanes = { 'consent', 'live' } end
+  if is_for_consent_only() then lanes = { 'consent' } end
   if careful then
     if redis.call('ZCARD', LEASED) > 0 then return leases end
-    local lanes = set_aside and { 'consent', 'live' } or { 'consent', 'live', 'bulk' }
     local first = lease_fresh(lanes, milliseconds)
     if first then return first end
   end
   local out, left = redis.call('ZCARD', LEASED), tonumber(n)
-  for _, lane in ipairs({ 'consent', 'live', 'bulk' }) do
+  for _, lane in ipairs(lanes) do
     local room = ROOM[lane] * max_out - out
-    local take = set_aside and lane == 'bulk' and 0 or math.min(left, room)
+    local take = math.min(left, room)
     local ids = {}
     if take > 0 then
       ids = redis.call('ZRANGEBYSCORE', WAITING[lane], '-inf', now, 'LIMIT', 0, take)

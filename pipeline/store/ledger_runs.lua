@@ -29,7 +29,8 @@ end
 
 -- claim MS OWNER : this caller fetches the next page; {} when another does, or none is due.
 function command.claim(milliseconds, owner)
-  if redis.call('HGET', RUN, 'state') ~= 'listing' or is_paused() then return {} end
+  if redis.call('HGET', RUN, 'state') ~= 'listing' then return {} end
+  if is_paused() or is_for_consent_only() then return {} end
   if tonumber(redis.call('HGET', RUN, 'claimed_until') or 0) > now then return {} end
   redis.call('HSET', RUN, 'claimed_until', now + milliseconds, 'claimed_by', owner)
   return redis.call('HMGET', RUN, 'id', 'page', 'cursor')
@@ -39,7 +40,7 @@ end
 function command.wanted()
   local fields = redis.call('HMGET', RUN, 'state', 'claimed_until', 'cursor')
   if fields[1] ~= 'listing' or tonumber(fields[2] or 0) > now then return '' end
-  if is_paused() then return '' end
+  if is_paused() or is_for_consent_only() then return '' end
   return fields[3]
 end
 

@@ -93,6 +93,7 @@ class Backlog:
     Args:
         rests: nothing goes out at the moment: paused, or a vendor's limit was hit.
         bulk_rests: no bulk work does, because of the run or of the day.
+        consent_only: an operator paused the connection.
     """
 
     bulk: int
@@ -103,6 +104,7 @@ class Backlog:
     contacts: int
     rests: bool = False
     bulk_rests: bool = False
+    consent_only: bool = False
 
     @property
     def waiting(self) -> int:
@@ -111,8 +113,10 @@ class Backlog:
     @property
     def wants_slots(self) -> bool:
         """Whether something waits that may go out."""
+        if self.rests or self.consent_only:
+            return not self.rests and bool(self.consent)
         urgent = self.live + self.consent
-        return not self.rests and bool(urgent or (self.bulk and not self.bulk_rests))
+        return bool(urgent or (self.bulk and not self.bulk_rests))
 
 
 def run_of_hash(fields: Mapping[bytes, bytes]) -> Run:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline import runs, terminal
+from pipeline import overview, runs
 from pipeline.permit import Lane
 from pipeline.store.records import Run
 from tests.driver import waiting
@@ -197,6 +197,6 @@ def test_an_ordered_run_takes_the_hours_from_the_nightly_one(kit):
 def test_operators_see_until_when_it_rests(hours, told):
     run = Run("run1", "full", "resting", 0, 0, 0, 0, 0, {})
 
-    assert terminal.state_of(run, hours) == (
+    assert overview.state_of(run, hours) == (
         f"resting until {told} UTC (SYNC_BULK_HOURS)"
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline import runs, terminal
+from pipeline import overview, runs
 from pipeline.check import Level, check
 from pipeline.permit import Lane
 from pipeline.store.presence import ACCEPTED_SECONDS, CLOCK_SKEW_MS, Presence
@@ -54,7 +54,7 @@ def mended(driver) -> str:
 
 
 def held_in_status(driver) -> object:
-    return terminal.read_status(driver.pipeline, driver.kit)["missing_held_back"]
+    return overview.read_status(driver.pipeline, driver.kit)["missing_held_back"]
 
 
 def now_iso() -> str:

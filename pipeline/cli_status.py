@@ -1,0 +1,147 @@
+"""The commands about a whole connection: how it is, pausing it, letting it go on."""
+
+import json
+import time
+from typing import Any
+
+import click
+from redis.exceptions import RedisError
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from pipeline import overview
+from pipeline.bootstrap import Kit, Pipeline
+from pipeline.check import ACCEPT_DELETIONS, DECIDE_OPTOUTS, remedy
+from pipeline.command_line import with_kit
+from pipeline.terminal import console, unmarked
+
+REFRESH_SECONDS = 1.0
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--watch", is_flag=True, help="Again each second, until Ctrl-C.")
+@with_kit
+def status(pipeline: Pipeline, kit: Kit, as_json: bool, watch: bool) -> None:
+    """What waits, what runs, what failed, what is left of the budget.
+
+    Example: ghl-mailjet status --watch
+    """
+    if watch:
+        _watch(pipeline, kit, as_json=as_json)
+        return
+    found = overview.read_status(pipeline, kit)
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        console.print(_page(found))
+
+
+def _watch(pipeline: Pipeline, kit: Kit, *, as_json: bool) -> None:
+    """Show it again and again; Redis may be away meanwhile. Ctrl-C is the usual end."""
+    try:
+        if as_json or not console.is_terminal:
+            while True:
+                found = overview.read_status(pipeline, kit)
+                if as_json:
+                    click.echo(json.dumps(found))
+                else:
+                    console.print(_page(found))
+                time.sleep(REFRESH_SECONDS)
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while True:
+                live.update(_page_or_why_not(pipeline, kit), refresh=True)
+                time.sleep(REFRESH_SECONDS)
+    except KeyboardInterrupt:
+        return
+
+
+def _page_or_why_not(pipeline: Pipeline, kit: Kit) -> Group:
+    try:
+        return _page(overview.read_status(pipeline, kit))
+    except RedisError as error:
+        return Group(Text(f"Redis is away ({type(error).__name__}); waiting"))
+
+
+def _page(status: dict[str, Any]) -> Group:
+    """A short page; what needs somebody comes last, a line each."""
+    table = Table.grid(padding=(0, 2))
+    pauses = {**status["others_paused"]}
+    if status["paused"]:
+        pauses = {status["connection"]: status["paused"], **pauses}
+    brief = {
+        **status,
+        "paused": bool(status["paused"]),
+        "others_paused": ", ".join(status["others_paused"]),
+    }
+    for key, value in brief.items():
+        table.add_row(f"[bold]{key.replace('_', ' ')}[/]", unmarked(_word(value)))
+        if key == "run" and value and value["finished_utc"] is None:
+            bar = ProgressBar(value["found"] or 1, value["done"] + value["dead"])
+            table.add_row("", bar)
+    return Group(table, *_needed(status, pauses))
+
+
+def _needed(status: dict[str, Any], pauses: dict[str, Any]) -> list[Text]:
+    lines = []
+    for name, pause in pauses.items():
+        lines += [
+            f"Connection {name!r} is paused since {pause['since']} (UTC):",
+            f"  {pause['reason']}",
+            f"  next probe: {pause['next_probe']}",
+            f"  what to do: {pause['what_to_do']}",
+        ]
+    if since := status["paused_by_operator"]:
+        lines.append(f"An operator paused all but consent since {since} (UTC):")
+        lines.append(f"  to go on: ghl-mailjet resume -c {status['connection']}")
+    if held := status["missing_held_back"]:
+        missing = "contacts are missing in GHL's listing and were left alone:"
+        lines += [f"{held:,} {missing}", f"  what to do: {ACCEPT_DELETIONS}"]
+    if mass := status["optouts_held_back"]:
+        out = "contacts opted out in GHL in a mass: excluded, still on lists:"
+        lines += [f"{mass:,} {out}", f"  what to do: {DECIDE_OPTOUTS}"]
+    # Lines may be copied: never broken at the width of the terminal.
+    return [Text(line, no_wrap=True, overflow="ignore") for line in lines]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, dict):
+        words = (f"{name.replace('_', ' ')} {_word(v)}" for name, v in value.items())
+        joint = "; " if any(isinstance(v, dict) for v in value.values()) else ", "
+        return joint.join(words) or "-"
+    plain = {True: "yes", False: "no", None: "-"}
+    return plain[value] if isinstance(value, bool | None) else str(value) or "-"
+
+
+@click.command()
+@with_kit
+def pause(pipeline: Pipeline, kit: Kit) -> None:
+    """Pause a connection: all but consent waits, until `resume`.
+
+    Contacts being synced now are finished. A no is still carried to the other side,
+    and whoever said it is synced with it. `sync` and `apply` are orders, and work.
+
+    Example: ghl-mailjet pause -c acme
+    """
+    kit.operator_pause.begin()
+    click.echo(f"Connection {kit.connection.name!r} is paused; consent goes on.")
+    click.echo("To go on: ghl-mailjet resume")
+
+
+@click.command()
+@with_kit
+def resume(pipeline: Pipeline, kit: Kit) -> None:
+    """Let a connection go on that an operator paused; nothing was lost meanwhile.
+
+    A pause that a vendor's failure made ends by itself.
+
+    Example: ghl-mailjet resume -c acme
+    """
+    name = kit.connection.name
+    was_paused = kit.operator_pause.end()
+    click.echo(f"Connection {name!r} {'goes on' if was_paused else 'was not paused'}.")
+    if (failure := kit.health.paused()) is not None:
+        click.echo(f"It is still paused: {failure.reason}\n  {remedy(failure)}")

@@ -1,0 +1,120 @@
+"""What is going on, for whoever looks: at a terminal or on the status page."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.bootstrap import Kit, Pipeline
+from pipeline.check import remedy
+from pipeline.store import dead_letters
+from pipeline.store.records import RESTING, Run
+
+
+def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
+    """Everything that `status` tells, as JSON scalars."""
+    backlog, run = kit.ledger.backlog(), kit.ledger.run()
+    pauses = {name: _pause(each) for name, each in pipeline.kits.items()}
+    budgets = {}
+    for vendor, bucket in (("ghl", kit.ghl_bucket), ("mailjet", kit.mailjet_bucket)):
+        state = bucket.state()
+        budgets[vendor] = {
+            "calls_per_second": round(state.calls_per_second, 2),
+            "used_today": state.used_today,
+            "daily_remaining": state.daily_remaining,
+        }
+    letters = dead_letters.read(pipeline.redis, kit.connection.name)
+    return {
+        "connection": kit.connection.name,
+        "set_up": kit.setup.read() is not None,
+        "read_only": pipeline.settings.read_only,
+        "paused": pauses.pop(kit.connection.name),
+        "paused_by_operator": _since(kit),
+        "others_paused": {name: pause for name, pause in pauses.items() if pause},
+        "worker_slots": pipeline.processes.slots(),
+        "beat_tick_age_seconds": pipeline.processes.tick_age_seconds(),
+        "contacts": backlog.contacts,
+        "waiting": {
+            "consent": backlog.consent,
+            "live": backlog.live,
+            "bulk": backlog.bulk,
+        },
+        "leased": backlog.leased,
+        "resting": kit.ledger.resting() or None,
+        "dead_letters": dead_letters.causes(letters),
+        "missing_held_back": kit.presence.held(),
+        "optouts_held_back": len(kit.optouts.held()),
+        "inbox_waiting": pipeline.inbox.counts().due,
+        "run": run
+        and {
+            "id": run.id,
+            "state": run.state,
+            **_until(run, kit.connection.schedule.bulk_hours),
+            "found": run.discovered,
+            "done": run.settled,
+            "dead": run.dead,
+            "contacts_per_second": round(contacts_per_second(run), 1),
+            "seconds_left": seconds_left(run),
+            "finished_utc": utc(run.finished_ms) if run.finished_ms else None,
+        },
+        "budget": budgets,
+    }
+
+
+def _pause(kit: Kit) -> dict[str, str] | None:
+    """Why and since when a connection is paused (UTC), and what to do about it."""
+    pause = kit.health.paused()
+    if pause is None:
+        return None
+    return {
+        "since": utc(pause.since_ms),
+        "reason": pause.reason,
+        "next_probe": utc(pause.probe_at_ms),
+        "what_to_do": remedy(pause),
+    }
+
+
+def _since(kit: Kit) -> str | None:
+    """When an operator paused the connection (UTC)."""
+    since_ms = kit.operator_pause.since_ms()
+    return None if since_ms is None else utc(since_ms)
+
+
+def state_of(run: Run, bulk_hours: tuple[int, int]) -> str:
+    """The run's state, and until when it is so where the clock decides that."""
+    until = _until(run, bulk_hours).get("resting_until", "")
+    return f"{run.state} until {until}" if until else run.state
+
+
+def _until(run: Run, bulk_hours: tuple[int, int]) -> dict[str, str]:
+    if run.state != RESTING:
+        return {}
+    return {"resting_until": f"{bulk_hours[0] % 24:02}:00 UTC (SYNC_BULK_HOURS)"}
+
+
+def contacts_per_second(run: Run) -> float:
+    """How many contacts it brought to their end, on average since its start."""
+    return (run.settled + run.dead) / elapsed_seconds(run)
+
+
+def seconds_left(run: Run) -> int | None:
+    """At the average rate so far; None where that tells nothing yet, or no more."""
+    done = run.settled + run.dead
+    if not run.is_active or run.state == "listing" or not done:
+        return None
+    return round((run.discovered - done) / contacts_per_second(run))
+
+
+def elapsed_seconds(run: Run) -> float:
+    ended_ms = run.finished_ms or time.time() * 1000
+    return max(0.001, (ended_ms - run.started_ms) / 1000)
+
+
+def outcomes(run: Run) -> str:
+    """`12 created, 3 unchanged`, the most frequent first."""
+    counted = sorted(run.outcomes.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count:,} {outcome}" for outcome, count in counted)
+
+
+def utc(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
