@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pipeline import overview
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.check import ACCEPT_DELETIONS, DECIDE_OPTOUTS, remedy
+from pipeline.check import remedy
 from pipeline.command_line import with_kit
 from pipeline.terminal import console, unmarked
 
@@ -37,7 +37,7 @@ def status(pipeline: Pipeline, kit: Kit, as_json: bool, watch: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
     else:
-        console.print(_page(found))
+        _show(found)
 
 
 def _watch(pipeline: Pipeline, kit: Kit, *, as_json: bool) -> None:
@@ -49,7 +49,7 @@ def _watch(pipeline: Pipeline, kit: Kit, *, as_json: bool) -> None:
                 if as_json:
                     click.echo(json.dumps(found))
                 else:
-                    console.print(_page(found))
+                    _show(found)
                 time.sleep(REFRESH_SECONDS)
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
@@ -66,12 +66,21 @@ def _page_or_why_not(pipeline: Pipeline, kit: Kit) -> Group:
         return Group(Text(f"Redis is away ({type(error).__name__}); waiting"))
 
 
-def _page(status: dict[str, Any]) -> Group:
+def _show(status: dict[str, Any]) -> None:
     """A short page; what needs somebody comes last, a line each."""
+    console.print(_table(status))
+    for line in _needed(status):
+        # It may be copied: never broken at the width of the terminal.
+        console.print(unmarked(line), soft_wrap=True)
+
+
+def _page(status: dict[str, Any]) -> Group:
+    """The same on a screen that is drawn anew."""
+    return Group(_table(status), *map(Text, _needed(status)))
+
+
+def _table(status: dict[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2))
-    pauses = {**status["others_paused"]}
-    if status["paused"]:
-        pauses = {status["connection"]: status["paused"], **pauses}
     brief = {
         **status,
         "paused": bool(status["paused"]),
@@ -82,29 +91,15 @@ def _page(status: dict[str, Any]) -> Group:
         if key == "run" and value and value["finished_utc"] is None:
             bar = ProgressBar(value["found"] or 1, value["done"] + value["dead"])
             table.add_row("", bar)
-    return Group(table, *_needed(status, pauses))
+    return table
 
 
-def _needed(status: dict[str, Any], pauses: dict[str, Any]) -> list[Text]:
+def _needed(status: dict[str, Any]) -> list[str]:
     lines = []
-    for name, pause in pauses.items():
-        lines += [
-            f"Connection {name!r} is paused since {pause['since']} (UTC):",
-            f"  {pause['reason']}",
-            f"  next probe: {pause['next_probe']}",
-            f"  what to do: {pause['what_to_do']}",
-        ]
-    if since := status["paused_by_operator"]:
-        lines.append(f"An operator paused all but consent since {since} (UTC):")
-        lines.append(f"  to go on: ghl-mailjet resume -c {status['connection']}")
-    if held := status["missing_held_back"]:
-        missing = "contacts are missing in GHL's listing and were left alone:"
-        lines += [f"{held:,} {missing}", f"  what to do: {ACCEPT_DELETIONS}"]
-    if mass := status["optouts_held_back"]:
-        out = "contacts opted out in GHL in a mass: excluded, still on lists:"
-        lines += [f"{mass:,} {out}", f"  what to do: {DECIDE_OPTOUTS}"]
-    # Lines may be copied: never broken at the width of the terminal.
-    return [Text(line, no_wrap=True, overflow="ignore") for line in lines]
+    for need in overview.needs(status):
+        lines += [need.what, *(f"  {fact}" for fact in need.facts)]
+        lines.append(f"  what to do: {need.what_to_do}")
+    return lines
 
 
 def _word(value: Any) -> str:

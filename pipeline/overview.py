@@ -1,12 +1,15 @@
 """What is going on, for whoever looks: at a terminal or on the status page."""
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.check import remedy
-from pipeline.store import dead_letters
+from pipeline.check import ACCEPT_DELETIONS, DECIDE_OPTOUTS, remedy
+from pipeline.store import call_history, dead_letters
+from pipeline.store.call_history import Sample
 from pipeline.store.records import RESTING, Run
 
 
@@ -58,6 +61,51 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         },
         "budget": budgets,
     }
+
+
+@dataclass(frozen=True)
+class Need:
+    """What waits for somebody.
+
+    Args:
+        facts: lines of what is known.
+        what_to_do: in one line.
+    """
+
+    what: str
+    facts: tuple[str, ...]
+    what_to_do: str
+
+
+def needs(status: Mapping[str, Any]) -> list[Need]:
+    """What a status tells that somebody has to see to, the gravest first."""
+    found = []
+    pauses = {status["connection"]: status["paused"], **status["others_paused"]}
+    for name, pause in pauses.items():
+        if pause:
+            what = f"Connection {name!r} is paused since {pause['since']} (UTC):"
+            facts = (pause["reason"], f"next probe: {pause['next_probe']}")
+            found.append(Need(what, facts, pause["what_to_do"]))
+    if since := status["paused_by_operator"]:
+        what = f"An operator paused all but consent since {since} (UTC):"
+        resume = f"ghl-mailjet resume -c {status['connection']}"
+        found.append(Need(what, (), resume))
+    if held := status["missing_held_back"]:
+        missing = "contacts are missing in GHL's listing and were left alone:"
+        found.append(Need(f"{held:,} {missing}", (), ACCEPT_DELETIONS))
+    if mass := status["optouts_held_back"]:
+        out = "contacts opted out in GHL in a mass: excluded, still on lists:"
+        found.append(Need(f"{mass:,} {out}", (), DECIDE_OPTOUTS))
+    return found
+
+
+def note_calls(pipeline: Pipeline) -> None:
+    """Keep the day's calls of every connection as they are now."""
+    now_ms = pipeline.processes.now_ms()
+    for kit in pipeline.kits.values():
+        ghl, mailjet = kit.ghl_bucket.state(), kit.mailjet_bucket.state()
+        sample = Sample(now_ms, ghl.used_today, mailjet.used_today)
+        call_history.note(kit.redis, kit.connection.name, sample)
 
 
 def _pause(kit: Kit) -> dict[str, str] | None:

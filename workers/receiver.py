@@ -1,4 +1,4 @@
-"""HTTP in: webhooks of both vendors, health and metrics.
+"""HTTP in: webhooks of both vendors, health, metrics and the status page.
 
 Verify, keep in the inbox, ring, 200: everything else is a worker's. What was not kept
 is answered 503, and the vendor sends it again. How it is run: `workers/gunicorn.py`.
@@ -7,13 +7,14 @@ is answered 503, and the vendor sends it again. How it is run: `workers/gunicorn
 import hmac
 import json
 import logging
+import os
 import secrets
 import sys
 import threading
 import time
 from collections import Counter
 
-from flask import Flask, Response, abort, request
+from flask import Blueprint, Flask, Response, abort, request
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
@@ -27,6 +28,8 @@ from workers.celery import app as celery_app
 from workers.celery import settings
 from workers.exporter import CONTENT_TYPE, Exporter
 from workers.soon import Soon
+from workers.status_page.access import from_environment
+from workers.status_page.routes import status_page
 
 logger = logging.getLogger(__name__)
 
@@ -159,8 +162,14 @@ class Receiver:
             abort(503)
 
 
-def create_app(pipeline: Pipeline, config: Settings) -> Flask:
-    """The WSGI application; connects to nothing yet."""
+def create_app(
+    pipeline: Pipeline, config: Settings, page: Blueprint | None = None
+) -> Flask:
+    """The WSGI application; connects to nothing yet.
+
+    Args:
+        page: the status page, where there is to be one.
+    """
     flask = Flask("receiver", static_folder=None)
     # Its redirects would repeat what was asked for.
     flask.url_map.merge_slashes = False
@@ -179,13 +188,16 @@ def create_app(pipeline: Pipeline, config: Settings) -> Flask:
             methods=[method],
             provide_automatic_options=False,
         )
+    if page is not None:
+        flask.register_blueprint(page)
     flask.register_error_handler(HTTPException, _refuse)
     flask.register_error_handler(Exception, _break)
 
     @flask.after_request
     def _count(response: Response) -> Response:
         source = request.endpoint if request.endpoint in set(Source) else "other"
-        if request.endpoint not in ("health", "metrics"):
+        is_page = page is not None and request.blueprint == page.name
+        if request.endpoint not in ("health", "metrics") and not is_page:
             tally.count(f"{source}:{response.status_code // 100}xx")
         return response
 
@@ -257,7 +269,9 @@ def _break(error: Exception) -> Response:
 def _own_app() -> Flask:
     pipeline = build(settings(), redis_retries=0, redis_seconds=REDIS_SECONDS)
     try:
-        return create_app(pipeline, settings())
+        access = from_environment(os.environ)
+        page = status_page(pipeline, access, os.environ.get("FLOWER_URL", ""))
+        return create_app(pipeline, settings(), page)
     except ConfigError as error:
         sys.exit("The settings cannot be used:\n  " + "\n  ".join(error.problems))
 

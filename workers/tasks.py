@@ -13,7 +13,16 @@ from uuid import uuid4
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from pipeline import check, consent_report, inbox, runs, sending, setup, work
+from pipeline import (
+    check,
+    consent_report,
+    inbox,
+    overview,
+    runs,
+    sending,
+    setup,
+    work,
+)
 from pipeline.bootstrap import Kit
 from pipeline.config_schedule import Schedule
 from pipeline.discovery import Discovery
@@ -72,6 +81,8 @@ def dispatch_tick() -> int:
         _ring_discovery(kit)
         if sending.is_due(kit):
             _ring_sending(kit)
+    if processes.claim_minute():
+        overview.note_calls(pipeline())
     if pipeline().inbox.counts().due:
         event_apply.apply_async(expires=TICK_SECONDS)
     return send(dispatcher().idle())

@@ -80,7 +80,7 @@ HOLDS: Mapping[str, Holds] = {
                 "happened:*",
             ),
             *("turn:notes", "feed:*", "listed:*", "fence", "rests", "rests:bulk"),
-            "paused",
+            *("paused", "calls"),
             *("setup", "watermark", "full_run", "missing", "missing:accepted", "due:*"),
             "campaigns",
         ),

@@ -13,6 +13,7 @@ slots are gone, and its contacts go to others. Where it only paused, work is don
 """
 BEAT_SECONDS = 10
 """Beat rings every second; silent for this long, it hangs or is gone."""
+MINUTE_SECONDS = 60
 LEAVING_SECONDS = 60
 """A worker that was told to end finishes what it holds, and tells of itself no more."""
 
@@ -113,6 +114,11 @@ class Processes:
     def busy_connections(self) -> int:
         busy = cast("bytes | None", self._redis.get(process_key("busy")))
         return max(1, int(busy or 1))
+
+    def claim_minute(self) -> bool:
+        """Whether the caller should do what is done once a minute; one is told so."""
+        key = process_key("minute")
+        return bool(self._redis.set(key, 1, nx=True, ex=MINUTE_SECONDS))
 
     def now_ms(self) -> int:
         """Redis' clock, the only one that all processes share."""

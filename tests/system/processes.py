@@ -12,7 +12,10 @@ from types import TracebackType
 from typing import Self
 
 BIN = Path(sys.executable).parent
-OURS = ("GHL_", "MAILJET_", "SYNC_", "REDIS_", "FLOWER_", "CELERY_", "RECEIVER_")
+OURS = (
+    *("GHL_", "MAILJET_", "SYNC_", "REDIS_", "FLOWER_", "CELERY_", "RECEIVER_"),
+    "STATUS_PAGE_",
+)
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 RUN_SECONDS = 120.0

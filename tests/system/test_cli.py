@@ -13,7 +13,7 @@ from pipeline.store.state import connection_key
 from tests.driver import FULL_ROW
 from tests.sandbox import Row, fresh_email
 from tests.system.installation import Installation, address_of, installation
-from tests.system.processes import Processes
+from tests.system.processes import BIN, STOP_SECONDS, Processes
 from tests.valkey import free_port
 
 PEOPLE = 20
@@ -139,7 +139,7 @@ def test_replay_without_an_argument_says_what_it_takes(running: Installation) ->
 
     assert done.returncode == 2
     assert done.stderr.startswith("Usage: ghl-mailjet replay ")
-    assert "Error: name contact ids, --cause or --all" in done.stderr
+    assert "Error: name contact ids, --cause, --older-than or --all" in done.stderr
 
 
 def test_there_must_be_a_run_to_steer_it(running: Installation) -> None:
@@ -459,6 +459,31 @@ def test_status_says_how_to_accept_what_was_held_back(running: Installation) -> 
         "12 contacts are missing in GHL's listing and were left alone:",
         "  what to do: if they were deleted: ghl-mailjet resync --accept-deletions",
     ]
+
+
+def test_status_is_shown_again_and_again_until_ctrl_c(running: Installation) -> None:
+    shown = ("ghl-mailjet", "status", "--watch", "--json")
+    watch = running.processes.start("watch", str(BIN / shown[0]), *shown[1:])
+    running.until(lambda: watch.log.count("\n") >= 2, "shown twice")
+    watch.interrupt()
+
+    assert watch.wait(STOP_SECONDS) == 0
+    told = [json.loads(line) for line in lines(watch.log)]
+    assert {status["connection"] for status in told} == {"default"}
+
+
+def test_a_connection_is_paused_and_goes_on(running: Installation) -> None:
+    command = running.processes.command
+    paused, status = command("pause"), running.status()
+    shown = command("status").stdout
+    resumed, again = command("resume"), command("resume")
+
+    assert paused.stdout.startswith("Connection 'default' is paused; consent goes on.")
+    assert status["paused_by_operator"]
+    assert "  what to do: ghl-mailjet resume -c default" in lines(shown)
+    assert resumed.stdout == "Connection 'default' goes on.\n"
+    assert again.stdout == "Connection 'default' was not paused.\n"
+    assert running.status()["paused_by_operator"] is None
 
 
 def test_a_dead_letter_is_shown_with_its_reason_until_it_is_replayed(
