@@ -15,11 +15,12 @@ PACKAGED := $(shell find pipeline workers -type f -not -name '*.pyc')
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types unit laws bench bench-quick bench-full chaos \
-	package check-deploy install-systemd coverage clean
+.PHONY: help demo test test-browser check lint types unit laws bench bench-quick \
+	bench-full chaos package check-deploy install-systemd coverage clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s
+", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +45,9 @@ test: check ## Run every check and every test, as CI does
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --fail-under=95 --include='$(HEART)'
+
+test-browser: $(VENV)/dev.stamp ## What an operator does on the status page, in Chromium (SCREENSHOTS=folder keeps pictures)
+	@tests/browser/run $(BIN)
 
 check: lint types ## Format, lint and types
 
