@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from dataclasses import asdict
 
 import click
@@ -112,7 +113,8 @@ def replay(
 def why(pipeline: Pipeline, kit: Kit, contact_id: str, as_json: bool) -> None:
     """Why a contact is as it is: where it stands now, and what happened to it.
 
-    Of the last 14 days, 50 entries at most; ids, routes and outcomes only.
+    Of the last 14 days, 50 entries at most; ids, routes and outcomes only. Exit code 1
+    if nothing is known of it.
 
     Example: ghl-mailjet why gTqCpqZlEsF0mRTBJz3k
     """
@@ -121,6 +123,8 @@ def why(pipeline: Pipeline, kit: Kit, contact_id: str, as_json: bool) -> None:
         click.echo(json.dumps(asdict(told)))
     else:
         _show_why(told)
+    if not told.is_known:
+        sys.exit(1)
 
 
 def _show_why(told: Explanation) -> None:

@@ -83,8 +83,8 @@ class _Comparer:
                 mailable.append(contact.id)
             elif place.said_no and not blocks:
                 unblocked.append(contact.id)
-        self._kit.ledger.mark(Lane.CONSENT, [*mailable, *unblocked])
         self._kit.timeline.found([*mailable, *unblocked], FoundBy.REPORT)
+        self._kit.ledger.mark(Lane.CONSENT, [*mailable, *unblocked])
         return Report(
             self._policy.carrying.now_ms,
             contacts,

@@ -190,8 +190,8 @@ class Discovery:
                 logger.warning("no changes found: %s", error)
                 return marked
             fresh = self._kit.ledger.unseen(page.contacts)
-            self._kit.ledger.mark(Lane.LIVE, fresh)
             self._kit.timeline.found(fresh, FoundBy.CHANGES)
+            self._kit.ledger.mark(Lane.LIVE, fresh)
             marked += len(fresh)
             newest = max([newest, *(c.date_updated_ms or 0 for c in page.contacts)])
             self._kit.setup.raise_watermark(newest)

@@ -86,8 +86,8 @@ class Feed:
             return True
         if ghl_id := str(properties.get(CONTACT_ID) or ""):
             self._kit.feed.add_incoming(ghl_id, asked)
-            self._kit.ledger.point_at([ghl_id], INCOMING, Lane.LIVE)
             self._kit.timeline.found([ghl_id], FoundBy.INCOMING)
+            self._kit.ledger.point_at([ghl_id], INCOMING, Lane.LIVE)
             return True
         if lost := self._kit.feed.add_strangers(asked, self._now_ms):
             logger.warning("%d entries in Mailjet of nobody in GHL: no room", lost)

@@ -84,8 +84,8 @@ class Feedback:
             at_ms = latest(told_ms, self._now_ms)
             said = Statement(Source.MAILJET_EXCLUDED, at_ms)
             consents.tell(address, Told({said.source: said}))
-            self._kit.ledger.mark(Lane.CONSENT, theirs)
             self._kit.timeline.found(theirs, FoundBy.EXCLUSIONS)
+            self._kit.ledger.mark(Lane.CONSENT, theirs)
 
     def _email(self, person: str | int) -> str:
         """The address; "" where Mailjet has nobody under that id any more."""

@@ -113,8 +113,8 @@ def confirm_mass(kit: Kit) -> int:
     held = kit.optouts.held()
     kit.optouts.confirm()
     kit.optouts.release(held)
-    kit.ledger.mark(Lane.CONSENT, held)
     kit.timeline.found(held, FoundBy.ORDER)
+    kit.ledger.mark(Lane.CONSENT, held)
     return len(held)
 
 

@@ -70,8 +70,8 @@ class Preferences:
             return Found({"stage": "optouts", "reader": reader, "after": page.next})
         newcomers = optouts.complete_ghl(reader)
         optouts.expect(newcomers)
-        self._kit.ledger.mark(Lane.CONSENT, newcomers)
         self._kit.timeline.found(newcomers, FoundBy.OPTOUTS)
+        self._kit.ledger.mark(Lane.CONSENT, newcomers)
         return Found(onwards)
 
     def said_no(self, page: ContactPage[list[Any]]) -> tuple[list[str], list[bytes]]:

@@ -44,6 +44,7 @@ def replay(kit: Kit, chosen: Iterable[DeadLetter]) -> int:
 
     Repeating it does no harm: what waits already is no dead letter any more.
     """
-    ids = [letter.ghl_id for letter in chosen]
+    wanted = Wanted({letter.ghl_id for letter in chosen})
+    ids = [letter.ghl_id for letter in letters(kit, wanted)]
     kit.timeline.found(ids, FoundBy.REPLAY)
     return kit.ledger.replay(ids)

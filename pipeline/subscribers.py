@@ -69,8 +69,8 @@ class Subscribers:
             calls += 1
         told = {ghl_id: crc32(side) for ghl_id, side in self._differing.items()}
         new, lane = news(self._kit, SWEEP, told)
-        self._kit.ledger.mark(lane, new)
         self._kit.timeline.found(new, FoundBy.MAILJET)
+        self._kit.ledger.mark(lane, new)
         self._kit.activities.point(SWEEP, told)
         allowed = SHARE_OF_RATE * self._kit.connection.mailjet_rate.per_second
         setup.rest(f"sweep:{SWEEP}", max(REST_SECONDS, calls / allowed))

@@ -206,8 +206,8 @@ class Sweeps:
         again would change nothing.
         """
         ids, lane = news(self._kit, kind, differing.rows)
-        self._kit.ledger.point_at(ids, LETTERS[kind], lane)
         self._kit.timeline.found(ids, FoundBy.SWEEP)
+        self._kit.ledger.point_at(ids, LETTERS[kind], lane)
         self._kit.activities.point(kind, differing.rows)
 
 

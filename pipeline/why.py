@@ -42,6 +42,7 @@ class Explanation:
         now: sentences; the first says where the contact stands.
         letter: of a dead letter why it failed; "" without one.
         timeline: newest last.
+        is_known: anything of it is kept here at all.
     """
 
     contact: str
@@ -49,6 +50,7 @@ class Explanation:
     now: tuple[str, ...]
     letter: str
     timeline: tuple[Step, ...]
+    is_known: bool
 
 
 def explain(pipeline: Pipeline, kit: Kit, contact_id: str) -> Explanation:
@@ -64,6 +66,7 @@ def explain(pipeline: Pipeline, kit: Kit, contact_id: str) -> Explanation:
         (_where(pipeline, place, now_ms), *_around(kit, place)),
         place.letter.reason if place.letter else "",
         tuple(steps),
+        bool(place.is_known or place.lane or place.letter or steps),
     )
 
 

@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from pipeline import overview
 from pipeline.bootstrap import build
 from pipeline.config import from_env
 from pipeline.errors import ConfigError
@@ -341,6 +342,17 @@ def test_a_new_day_and_a_time_without_beat_are_drawn_as_they_were() -> None:
     drawn = chart(calls, 60, 60)
     assert drawn is not None
     assert drawn.lines[0].points == f"0.0,{HEIGHT / 2} {WIDTH}.0,{HEIGHT * 2 / 3:.1f}"
+
+
+def test_what_was_called_by_now_is_noted(driver: Driver) -> None:
+    driver.sync(driver.person()["id"])
+    overview.note_calls(driver.pipeline)
+    used = driver.kit.mailjet_bucket.state().used_today
+
+    (noted,) = driver.pipeline.redis.lrange("gm:default:calls", 0, -1)
+
+    assert used > 0
+    assert int(noted.split()[2]) == used
 
 
 def test_the_history_of_calls_is_bounded(redis) -> None:
