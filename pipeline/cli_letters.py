@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline import replaying
 from pipeline import why as why_
@@ -136,7 +136,7 @@ def _show_why(told: Explanation) -> None:
     if not told.timeline:
         console.print("Nothing happened to it in the last 14 days that changed it.")
         return
-    table = Table(whole("when (UTC)"), "what", "lane", "calls and reasons")
+    table = Table(whole("when (UTC)"), "what", "lane", Column("why", overflow="fold"))
     for step in told.timeline:
         noes = [f"said no: {', '.join(step.said_no)}"] if step.said_no else []
         lines = [line for line in (step.detail, *noes, *step.calls) if line]

@@ -172,7 +172,8 @@ def _tell_of(result: Result, kit: Kit, permit: Permit, opened: Opened) -> None:
     """Add what a sync did to the contact's timeline, where it did something."""
     lease = opened.lease
     if result.wake:
-        kit.timeline.found(result.wake, FoundBy.ADDRESS)
+        others = set(result.wake) - {lease.ghl_id}
+        kit.timeline.found(others, FoundBy.ADDRESS)
     if result.outcome in GONE_FROM_GHL and not opened.snapshot:
         # Nobody knew it: what named it is all that is left.
         kit.timeline.forget(lease.ghl_id)
@@ -180,6 +181,8 @@ def _tell_of(result: Result, kit: Kit, permit: Permit, opened: Opened) -> None:
         detail = "; ".join((*result.left_alone, *result.remarks))
         noes = consent.unanswered(result.record)
         _tell(kit, permit, Kind.ENDED, result.outcome, detail, noes)
+        if lease.ghl_id in result.wake:
+            kit.timeline.found([lease.ghl_id], FoundBy.ITSELF)
 
 
 def _is_news(result: Result) -> bool:

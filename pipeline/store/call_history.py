@@ -10,6 +10,7 @@ from redis import Redis
 from pipeline.store.state import connection_key
 
 SAMPLES_KEPT = 181
+SECONDS_KEPT = 3 * 3600
 MINUTE_MS = 60_000
 
 
@@ -37,6 +38,7 @@ def note(redis: "Redis", connection: str, sample: Sample) -> None:
     pipe = redis.pipeline()
     pipe.rpush(key, f"{sample.at_ms} {sample.ghl} {sample.mailjet}")
     pipe.ltrim(key, -SAMPLES_KEPT, -1)
+    pipe.expire(key, SECONDS_KEPT)
     pipe.execute()
 
 

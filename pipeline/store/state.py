@@ -127,7 +127,7 @@ CONNECTION_KEYS = (
     Key("health", "hash of failures and pause: 300", "one", "settlement, resume"),
     Key("suspects", "hash, vendor:id to count: 90", "failing ids", "settlement, probe"),
     Key("fence", "counter: 8", "one", "never"),
-    Key("calls", "list of the day's calls, minute by minute: 30", "181", "itself"),
+    Key("calls", "list of the day's calls, minute by minute: 30", "181", "10800 s"),
     Key("paused", "time when an operator paused: 13", "one", "resume"),
     Key("rests", "why no contact goes out: 40", "one", "60 s"),
     Key("rests:bulk", "why no bulk contact goes out: 40", "one", "60 s"),

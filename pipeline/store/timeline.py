@@ -49,7 +49,8 @@ class FoundBy(StrEnum):
     MAILJET = "what differs in Mailjet"
     SWEEP = "tasks or appointments that differ"
     INCOMING = "a note or task written in Mailjet"
-    ADDRESS = "another contact that let its address go"
+    ADDRESS = "the sync of another with its address"
+    ITSELF = "its own sync, to look again"
     ORDER = "an operator"
     REPLAY = "an operator's replay"
 

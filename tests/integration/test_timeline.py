@@ -231,3 +231,19 @@ def test_letters_are_filtered_by_cause_and_age_and_replayed_as_they_are_shown(dr
     ]
     assert wrong.exit_code == 2
     assert driver.waiting(Lane.LIVE) == {"a", "b", "c"}
+
+
+def test_who_wakes_whom_is_told_without_naming_them(driver):
+    ana = driver.person()
+    bo = driver.person(email=ana["email"])
+    cy = driver.person()
+    driver.full_run()
+    for one, lane in ((ana, Lane.LIVE), (cy, Lane.CONSENT)):
+        driver.sandbox.put_contact(id=one["id"], **dnd("active"))
+        driver.sync(one["id"], lane)
+    driver.work()
+
+    assert "found by the sync of another with its address" in told(driver, bo["id"])
+    assert "found by its own sync, to look again" in told(driver, cy["id"])
+    kept = repr(driver.kit.timeline.of(bo["id"]))
+    assert ana["id"] not in kept
