@@ -62,8 +62,9 @@ def is_due(kit: Kit) -> bool:
 
 
 def _may_send(kit: Kit) -> bool:
-    is_idle = kit.settings.read_only or kit.health.paused() is not None
-    return not is_idle and kit.record() is not None
+    if kit.settings.read_only or kit.record() is None:
+        return False
+    return kit.health.paused() is None and kit.operator_pause.since_ms() is None
 
 
 class _Round:

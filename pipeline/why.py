@@ -10,6 +10,7 @@ from pipeline.permit import Call, Lane
 from pipeline.store.place import Place, place_of
 from pipeline.store.records import Run
 from pipeline.store.timeline import Entry, Kind
+from pipeline.sync.orders import State
 
 WRITTEN_LATE_MS = 5000
 """An entry is written after the settlement, with which its run may have finished."""
@@ -58,8 +59,9 @@ def explain(pipeline: Pipeline, kit: Kit, contact_id: str) -> Explanation:
     place = place_of(kit.redis, kit.connection.name, contact_id)
     now_ms = pipeline.processes.now_ms()
     runs = [run for run in (kit.ledger.run(), *kit.ledger.finished_runs()) if run]
-    # What else happens to contacts (orders of rules) joins here, sorted by time.
-    steps = [_step(entry, runs) for entry in kit.timeline.of(contact_id)]
+    told = [(entry.at_ms, _step(entry, runs)) for entry in kit.timeline.of(contact_id)]
+    told += [(at_ms, step) for one in _orders(kit, contact_id) for at_ms, step in one]
+    steps = [step for _, step in sorted(told, key=lambda each: each[0])]
     return Explanation(
         contact_id,
         kit.connection.name,
@@ -124,6 +126,21 @@ def _step(entry: Entry, runs: list[Run]) -> Step:
         detail = "; ".join(filter(None, (_run_of(entry.at_ms, runs), detail)))
     calls = tuple(map(_call, entry.calls))
     return Step(utc(entry.at_ms), what, detail, entry.lane, calls, entry.noes)
+
+
+def _orders(kit: Kit, contact_id: str) -> Iterator[list[tuple[int, Step]]]:
+    """What rules wanted sent, and what became of it."""
+    for placed in kit.orders.of_contact(contact_id):
+        order = placed.order
+        what = f"{order.kind} of campaign {order.campaign!r}"
+        why = f"rule {order.rule!r}, {order.trigger}"
+        steps = [(order.made_ms, Step(utc(order.made_ms), f"{what}: ordered", why))]
+        if placed.state is not State.WAITING:
+            became = f"{what}: {placed.state}"
+            steps.append(
+                (placed.since_ms, Step(utc(placed.since_ms), became, placed.why))
+            )
+        yield steps
 
 
 def _run_of(at_ms: int, runs: list[Run]) -> str:

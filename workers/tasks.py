@@ -6,7 +6,6 @@ may be lost, because a lost ring is rung again: a lease expires, and Beat ticks.
 """
 
 import time
-from collections.abc import Callable
 from functools import partial
 from uuid import uuid4
 
@@ -24,20 +23,17 @@ from pipeline import (
     work,
 )
 from pipeline.bootstrap import Kit
-from pipeline.config_schedule import Schedule
 from pipeline.discovery import Discovery
 from pipeline.errors import PipelineError
 from pipeline.permit import Lane
 from pipeline.retry import trouble
 from pipeline.store.dead_letters import worker_lost
 from workers.celery import app, dispatcher, pipeline
+from workers.due import to_report, working
 from workers.messages import NAME, send
-from workers.schedule import ACTIVITIES_INTERVAL_SECONDS, REPORT_INTERVAL_SECONDS
 from workers.signals import heartbeat
 
 ENTRIES_AT_A_TIME = 10
-ABOUT_CONSENT = frozenset({"optouts", "feedback", "report"})
-"""What goes on while an operator's pause lets everything else wait."""
 TICK_SECONDS = 5
 """A tick's ring that nobody heard for so long was rung again."""
 
@@ -156,7 +152,7 @@ def discovery_business(
 @app.task(name="discovery.changes")
 def discovery_changes(connection: str | None = None) -> str:
     """Find what changed in GHL since the last look; rung by Beat for everybody."""
-    kits = [pipeline().kit(connection)] if connection else _working("changes")
+    kits = [pipeline().kit(connection)] if connection else working("changes")
     found = sum(runs.discover(kit, Discovery.changes, Lane.LIVE) or 0 for kit in kits)
     if found:
         send(dispatcher().idle())
@@ -166,7 +162,7 @@ def discovery_changes(connection: str | None = None) -> str:
 @app.task(name="discovery.optouts")
 def discovery_optouts(connection: str | None = None) -> str:
     """Read the whole set of people who opted out in GHL; rung by Beat."""
-    kits = [pipeline().kit(connection)] if connection else _working("optouts")
+    kits = [pipeline().kit(connection)] if connection else working("optouts")
     able = [kit for kit in kits if (r := kit.record()) and r.optout_filter]
     for kit in able:
         runs.discover(kit, lambda found: found.preferences.read_optouts(), Lane.LIVE)
@@ -176,7 +172,7 @@ def discovery_optouts(connection: str | None = None) -> str:
 @app.task(name="discovery.activities")
 def discovery_activities(connection: str | None = None) -> str:
     """Find whose tasks, notes or appointments are to be carried; rung by Beat."""
-    kits = [pipeline().kit(connection)] if connection else _working("activities")
+    kits = [pipeline().kit(connection)] if connection else working("activities")
     for kit in kits:
         runs.discover(kit, Discovery.activities, Lane.LIVE)
     send(dispatcher().idle())
@@ -186,7 +182,7 @@ def discovery_activities(connection: str | None = None) -> str:
 @app.task(name="discovery.feedback")
 def discovery_feedback(connection: str | None = None) -> str:
     """Find what Mailjet tells of mails and contacts, by no webhook; rung by Beat."""
-    kits = [pipeline().kit(connection)] if connection else _working("feedback")
+    kits = [pipeline().kit(connection)] if connection else working("feedback")
     for kit in kits:
         runs.discover(kit, Discovery.feedback, Lane.LIVE)
     send(dispatcher().idle())
@@ -196,7 +192,7 @@ def discovery_feedback(connection: str | None = None) -> str:
 @app.task(name="consent.report")
 def consent_compare(connection: str | None = None) -> str:
     """Compare consent on both sides completely; rung by Beat, once a day."""
-    kits = [pipeline().kit(connection)] if connection else _to_report()
+    kits = [pipeline().kit(connection)] if connection else to_report()
     found = [runs.discover(kit, partial(_mailable, kit)) or 0 for kit in kits]
     return f"{sum(found)} mailable of {len(kits)} compared"
 
@@ -263,39 +259,7 @@ def _restored(kit: Kit) -> bool:
     return kit.setup.claim_due("restore", 60) and setup.restore(kit)
 
 
-def _to_report() -> list[Kit]:
-    """Connections whose report of the day is due."""
-    hour = time.gmtime().tm_hour
-    return _working("report", lambda schedule: schedule.report_hour == hour)
-
-
 def _mailable(kit: Kit, _: Discovery) -> int:
     """How many people can be mailed in Mailjet who opted out in GHL."""
     record = kit.record()
     return len(consent_report.compare(kit, record).mailable) if record else 0
-
-
-def _working(
-    task: str, wants: Callable[[Schedule], bool] = lambda schedule: True
-) -> list[Kit]:
-    """Connections that are set up, work, and have not had `task` in their interval."""
-    return [
-        kit
-        for kit in pipeline().kits.values()
-        if wants(kit.connection.schedule)
-        and kit.record() is not None
-        and kit.health.paused() is None
-        and (task in ABOUT_CONSENT or kit.operator_pause.since_ms() is None)
-        and kit.setup.claim_due(task, _seconds(kit.connection.schedule, task) * 0.9)
-    ]
-
-
-def _seconds(schedule: Schedule, task: str) -> int:
-    """What lies between two rounds of a task."""
-    return {
-        "changes": schedule.changes_interval_seconds,
-        "optouts": schedule.optouts_interval_seconds,
-        "activities": ACTIVITIES_INTERVAL_SECONDS,
-        "feedback": schedule.feedback_interval_seconds,
-        "report": REPORT_INTERVAL_SECONDS,
-    }[task]

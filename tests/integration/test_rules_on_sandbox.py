@@ -10,6 +10,7 @@ import pytest
 from pipeline.permit import Lane
 from pipeline.store.state import connection_key
 from pipeline.sync.orders import State
+from pipeline.why import explain
 from tests.conftest import DriverFactory
 from tests.driver import Driver, dnd
 from tests.ruled import LIVE, change, imported, mails, make_out_due, ruled, send
@@ -314,3 +315,36 @@ def test_whoever_is_deleted_in_mailjet_is_sent_nothing(build: Build) -> None:
     send(driver)
 
     assert states(driver, person) == [("porto", State.HELD, "deleted in Mailjet")]
+
+
+def test_an_operators_pause_sends_nothing_and_resuming_loses_nothing(
+    build: Build,
+) -> None:
+    driver = build(PORTO)
+    person = driver.person(city="Faro")
+    imported(driver)
+    change(driver, person, city="Porto")
+    driver.kit.operator_pause.begin()
+
+    assert send(driver) == 0
+    driver.kit.operator_pause.end()
+
+    assert send(driver) == 1
+    assert len(list(mails(driver.sandbox, person))) == 1
+
+
+def test_the_timeline_of_a_contact_names_what_rules_sent(build: Build) -> None:
+    driver = build(PORTO)
+    person = driver.person(city="Faro")
+    imported(driver)
+    change(driver, person, city="Porto")
+    send(driver)
+
+    told = explain(driver.pipeline, driver.kit, person["id"]).timeline
+
+    steps = [(step.what, step.detail) for step in told if "porto" in step.what]
+    assert steps == [
+        ("mail of campaign 'porto': ordered", "rule 'porto', updated"),
+        ("mail of campaign 'porto': done", ""),
+    ]
+    assert [step.at for step in told] == sorted(step.at for step in told)
