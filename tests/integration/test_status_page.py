@@ -240,6 +240,20 @@ def test_a_contact_is_found_by_its_id(client: FlaskClient, driver: Driver) -> No
     assert f'href="{flower}"' in page
 
 
+def test_drift_is_shown_as_the_last_report_found_it(
+    client: FlaskClient, driver: Driver
+) -> None:
+    before = get(client, PAGES[1]).text
+    report = {"at_ms": 1_795_449_600_000, "mailable": 3, "unblocked": 0}
+    driver.kit.setup.save_drift(json.dumps(report))
+    after = get(client, PAGES[1]).text
+
+    assert "Not compared yet" in before
+    assert "Compared at 2026-11-23 16:00:00 UTC" in after
+    assert 'class="badge bad">3 opted out in GHL and mailable' in after
+    assert 'class="badge good">0 out in Mailjet' in after
+
+
 # What it never shows
 
 

@@ -1,6 +1,7 @@
 """The receiver as Gunicorn runs it: what it takes, what it refuses, what it loses."""
 
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -320,6 +321,22 @@ def test_a_redis_that_takes_no_more_is_no_health(
 
     assert refused == (503, 503)
     assert receiver.mailjet(mailjet_body()) == 200
+
+
+def test_the_status_page_is_behind_the_password_that_was_printed(
+    receiver: Receiver, pipeline: Pipeline
+) -> None:
+    found = re.search(r"user operator, password (\S+) for this", receiver.process.log)
+    assert found is not None
+    refused = receiver.get("")
+    headers = basic(found[1], user="operator")
+    shown = requests.get(receiver.url, headers=headers, timeout=ANSWER_SECONDS)
+
+    assert refused.status_code == 401
+    assert refused.headers["X-Frame-Options"] == "DENY"
+    assert shown.status_code == 200
+    assert "not set up" in shown.text
+    assert pipeline.inbox.received() == {}
 
 
 def test_health_tells_what_runs_and_what_waits(

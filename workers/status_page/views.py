@@ -30,7 +30,8 @@ class Card:
 
     Args:
         state: in a word; `tone` says how it is shown.
-        done: percent of the run under way; None without one.
+        waiting: contacts that wait or are being synced.
+        run: under way; None without one.
     """
 
     name: str
