@@ -1,7 +1,6 @@
 """Make and join all objects; the only place that does."""
 
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import requests
 from redis import Redis
@@ -9,12 +8,12 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from pipeline import mapping_book, rule_book
-from pipeline.config import Connection, Rate, Settings
+from pipeline.config import Connection, Settings
 from pipeline.errors import ConfigError
-from pipeline.ghl.client import HEADERS as GHL_HEADERS
 from pipeline.ghl.client import GhlClient
 from pipeline.mailjet.client import MailjetClient
-from pipeline.permit import Lane, Permit
+from pipeline.meters import NO_METERS, Meters
+from pipeline.permit import Permit
 from pipeline.policy_book import policy_of
 from pipeline.session import ApiSession
 from pipeline.store.activities import ActivityStore
@@ -23,10 +22,11 @@ from pipeline.store.client import StateClient
 from pipeline.store.consents import Consents
 from pipeline.store.engagement import EngagementStore
 from pipeline.store.feed import FeedStore
+from pipeline.store.freshness import Freshness
 from pipeline.store.happened import Happened
 from pipeline.store.health import Health
 from pipeline.store.inbox import Inbox
-from pipeline.store.ledger import LEASE_SECONDS, Ledger
+from pipeline.store.ledger import Ledger
 from pipeline.store.mass import Emptying
 from pipeline.store.memory import LeasedMemory
 from pipeline.store.operator_pause import OperatorPause
@@ -37,12 +37,12 @@ from pipeline.store.processes import Processes
 from pipeline.store.records import Opened
 from pipeline.store.seen import SubscriberPages
 from pipeline.store.setup import SetupRecord, SetupStore
-from pipeline.store.state import bucket_key
 from pipeline.store.timeline import Timeline
 from pipeline.sync.mapping import FieldMap, Layout
 from pipeline.sync.ports import Policy
 from pipeline.sync.rules import Rule
 from pipeline.transport import connections
+from pipeline.vendors import reach
 from pipeline.webhook_call import WebhookCaller
 
 
@@ -56,6 +56,7 @@ class Kit:
     ledger: Ledger
     health: Health
     operator_pause: OperatorPause
+    freshness: Freshness
     setup: SetupStore
     optouts: OptOuts
     emptying: Emptying
@@ -75,6 +76,7 @@ class Kit:
     ghl_session: ApiSession
     mailjet_session: ApiSession
     mailjet_send_session: ApiSession
+    meters: Meters
     webhooks: WebhookCaller
 
     def ghl(self, permit: Permit) -> GhlClient:
@@ -156,13 +158,18 @@ class Pipeline:
 
 
 def build(
-    settings: Settings, *, redis_retries: int = 3, redis_seconds: float = 5
+    settings: Settings,
+    *,
+    redis_retries: int = 3,
+    redis_seconds: float = 5,
+    meters: Meters = NO_METERS,
 ) -> Pipeline:
     """Make everything; connects to nothing yet.
 
     Args:
         redis_retries: how often a Redis command is repeated; all scripts bear that.
         redis_seconds: how long each try waits for an answer.
+        meters: where this process counts what it does.
     """
     # A connection that its server closed is found closed by using it, once. Whoever
     # repeats nothing needs the pool, which looks first.
@@ -175,49 +182,21 @@ def build(
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), redis_retries),
     )
     http = connections()
-    kits = {c.name: _kit(c, settings, redis, http) for c in settings.connections}
+    kits = {
+        c.name: _kit(c, settings, redis, http, meters) for c in settings.connections
+    }
     return Pipeline(settings, redis, Processes(redis), Inbox(redis), kits)
 
 
 def _kit(
-    connection: Connection, settings: Settings, redis: "Redis", http: requests.Session
+    connection: Connection,
+    settings: Settings,
+    redis: "Redis",
+    http: requests.Session,
+    meters: Meters,
 ) -> Kit:
     ledger = Ledger(redis, connection.name)
-    ghl_bucket = Bucket(
-        redis,
-        bucket_key("ghl", connection.ghl_location_id),
-        connection.ghl_rate,
-        daily=connection.ghl_daily,
-        reserve=connection.ghl_daily * connection.daily_reserve // 100,
-        lease_keys=ledger.lease_keys,
-        lease_seconds=LEASE_SECONDS,
-    )
-    # The API key is half of a credential: it gives the bucket its name only as a hash.
-    account = blake2b(connection.mailjet_api_key.encode(), digest_size=6).hexdigest()
-
-    def allowance(vendor: str, rate: Rate) -> Bucket:
-        return Bucket(
-            redis,
-            bucket_key(vendor, account),
-            rate,
-            lease_keys=ledger.lease_keys,
-            lease_seconds=LEASE_SECONDS,
-        )
-
-    def mailjet_session(budget: Bucket) -> ApiSession:
-        return ApiSession(
-            "mailjet",
-            connection.mailjet_base_url,
-            auth=(connection.mailjet_api_key, connection.mailjet_secret_key),
-            budget=budget,
-            permit=idle,
-            read_only=settings.read_only,
-            http=http,
-        )
-
-    mailjet_bucket = allowance("mailjet", connection.mailjet_rate)
-    mailjet_send_bucket = allowance("mailjet-send", connection.mailjet_send_rate)
-    idle = Permit(Lane.BULK)
+    vendors = reach(connection, settings, redis, ledger, http, meters)
     rules = rule_book.rules_of(connection)
     return Kit(
         connection=connection,
@@ -226,6 +205,7 @@ def _kit(
         ledger=ledger,
         health=Health(redis, connection.name),
         operator_pause=OperatorPause(redis, connection.name),
+        freshness=Freshness(redis, connection.name),
         setup=SetupStore(redis, connection.name),
         optouts=OptOuts(redis, connection.name),
         emptying=Emptying(redis, connection.name),
@@ -239,22 +219,12 @@ def _kit(
         timeline=Timeline(redis, connection.name),
         rules=rules,
         layout=mapping_book.layout_of(connection, rules),
-        ghl_bucket=ghl_bucket,
-        mailjet_bucket=mailjet_bucket,
-        mailjet_send_bucket=mailjet_send_bucket,
-        ghl_session=ApiSession(
-            "ghl",
-            connection.ghl_base_url,
-            headers={
-                **GHL_HEADERS,
-                "Authorization": f"Bearer {connection.ghl_token}",
-            },
-            budget=ghl_bucket,
-            permit=idle,
-            read_only=settings.read_only,
-            http=http,
-        ),
-        mailjet_session=mailjet_session(mailjet_bucket),
-        mailjet_send_session=mailjet_session(mailjet_send_bucket),
+        ghl_bucket=vendors.ghl_bucket,
+        mailjet_bucket=vendors.mailjet_bucket,
+        mailjet_send_bucket=vendors.mailjet_send_bucket,
+        ghl_session=vendors.ghl_session,
+        mailjet_session=vendors.mailjet_session,
+        mailjet_send_session=vendors.mailjet_send_session,
+        meters=meters,
         webhooks=WebhookCaller(connection.webhook_secret, http),
     )

@@ -196,6 +196,7 @@ class Discovery:
             newest = max([newest, *(c.date_updated_ms or 0 for c in page.contacts)])
             self._kit.setup.raise_watermark(newest)
             if page.next is None:
+                self._kit.freshness.looked()
                 return marked
             after = page.next
 

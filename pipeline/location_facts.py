@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pipeline.bootstrap import Kit
+from pipeline.config import Connection
 from pipeline.discovery import iso
 from pipeline.errors import PermanentError
 from pipeline.forecast import Budget
@@ -13,6 +14,7 @@ from pipeline.past_runs import Past, past_of
 from pipeline.permit import Lane, Permit
 from pipeline.preferences import OPTOUT_FILTER, is_dead_token
 from pipeline.run_facts import Facts, Ways
+from pipeline.store.bucket import BucketState
 from pipeline.store.setup import SetupRecord
 from pipeline.store.snapshots import carried_of, is_of_other_map
 from pipeline.sweeps import DAY_MS, notes_have_turn, turns_since
@@ -32,10 +34,7 @@ def read_budget(kit: Kit) -> Budget:
     """What both vendors allow now; no call."""
     connection = kit.connection
     ghl, mailjet = kit.ghl_bucket.state(), kit.mailjet_bucket.state()
-    daily = min(connection.ghl_daily, ghl.daily_limit or connection.ghl_daily)
-    left = daily - ghl.used_today
-    if ghl.daily_remaining is not None:
-        left = min(left, ghl.daily_remaining)
+    daily, left = day_of_ghl(connection, ghl)
     return Budget(
         configured={
             "ghl": connection.ghl_rate.per_second,
@@ -46,6 +45,15 @@ def read_budget(kit: Kit) -> Budget:
         ghl_left=max(0, left - daily * connection.daily_reserve // 100),
         bulk_hours=connection.schedule.bulk_hours,
     )
+
+
+def day_of_ghl(connection: Connection, state: BucketState) -> tuple[int, int]:
+    """The calls of a day that GHL or the operator allows, and what is left of them."""
+    daily = min(connection.ghl_daily, state.daily_limit or connection.ghl_daily)
+    left = daily - state.used_today
+    if state.daily_remaining is not None:
+        left = min(left, state.daily_remaining)
+    return daily, left
 
 
 def read_facts(kit: Kit, record: SetupRecord) -> tuple[Facts, Ways]:

@@ -1,8 +1,9 @@
-"""The table of metrics: what Prometheus can ask the receiver for.
+"""The table of metrics: what Prometheus can ask for.
 
-Labels name connections, lanes and the like, never a person. What is behind a row is
-read from Redis at each scrape (`workers/exporter.py`), so it is the same whichever
-process answers.
+Labels name connections, lanes and the like, never a person. A row of `STATE` is read
+from Redis when the receiver is asked (`workers/exporter.py`), so it is the same
+whichever process answers; a row of `COUNTED` is what one worker has counted since its
+start (`workers/worker_metrics.py`), and sums over all workers tell the whole.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ class Metric:
         name: what follows `ghl_mailjet_`; the unit is its end.
         unit: of the value.
         counts: it only ever goes up; `_total` is added to its name.
+        buckets: upper bounds of a histogram, in the unit; empty for all else.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Metric:
     help: str
     labels: tuple[str, ...] = ()
     counts: bool = False
+    buckets: tuple[float, ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -81,6 +84,78 @@ DRIFT_AT = Metric(
     "When the last consent report was made.",
     ("connection",),
 )
+DEAD_CAUSES = Metric(
+    "dead_letters_by_cause",
+    "contacts",
+    "The same by what they failed of; absent where there is none.",
+    ("connection", "cause"),
+)
+OLDEST = Metric(
+    "oldest_waiting_age_seconds",
+    "seconds",
+    "Since the contact that waits longest may be synced; 0 where none waits.",
+    ("connection", "lane"),
+)
+RESTING = Metric(
+    "resting",
+    "0 or 1",
+    "Nothing goes out for a moment, or no bulk work does: a limit was hit, a day is "
+    "spent, or a run is paused or outside its hours.",
+    ("connection", "lane"),
+)
+PACE = Metric(
+    "budget_pace_calls_per_second",
+    "calls per second",
+    "What a vendor allows at the moment, after its headers and refusals.",
+    ("connection", "vendor"),
+)
+USED = Metric(
+    "budget_used_calls",
+    "calls",
+    "Made on this UTC day.",
+    ("connection", "vendor"),
+)
+DAY = Metric(
+    "budget_day_calls",
+    "calls",
+    "Allowed in a UTC day; absent where there is no such limit.",
+    ("connection", "vendor"),
+)
+LEFT = Metric(
+    "budget_left_calls",
+    "calls",
+    "Left of them, by our count or the vendor's, whichever is less.",
+    ("connection", "vendor"),
+)
+RUN_ACTIVE = Metric(
+    "run_active", "0 or 1", "A run is under way, or rests.", ("connection",)
+)
+RUN_STARTED = Metric(
+    "run_started_timestamp_seconds",
+    "seconds since 1970",
+    "When the current or last run began.",
+    ("connection",),
+)
+RUN_CONTACTS = Metric(
+    "run_contacts",
+    "contacts",
+    "Of the current or last run: `discovered`, `settled`, `dead`.",
+    ("connection", "state"),
+)
+SUCCESS = Metric(
+    "last_success_timestamp_seconds",
+    "seconds since 1970",
+    "When GHL was last asked for changes (`looked`), and a contact last synced "
+    "(`synced`); absent while that never was.",
+    ("connection", "what"),
+)
+CALLBACKS = Metric(
+    "webhook_callbacks",
+    "callbacks",
+    "Of ours in Mailjet, as last looked at: `alive`, or given up by Mailjet (`dead`); "
+    "absent where none is registered.",
+    ("connection", "state"),
+)
 ORDERS = Metric(
     "orders",
     "orders",
@@ -94,7 +169,54 @@ TICK_AGE = Metric(
     "seconds",
     "Since Beat's last tick reached a worker; absent while there was none.",
 )
-TABLE = (
-    *(RECEIVED, HANDLED, INBOX, WAITING, LEASED, DEAD, PAUSED, DRIFT, DRIFT_AT),
-    *(ORDERS, WORKERS, SLOTS, TICK_AGE),
+SYNCED = Metric(
+    "synced_contacts",
+    "contacts",
+    "Syncs that ended well, by what they did.",
+    ("connection", "lane", "outcome"),
+    counts=True,
 )
+FAILED = Metric(
+    "failed_attempts",
+    "attempts",
+    "Syncs that ended in an error, by its class; `BudgetSpent` and `RateLimited` only "
+    "wait.",
+    ("connection", "vendor", "cause"),
+    counts=True,
+)
+CALLS = Metric(
+    "vendor_calls",
+    "calls",
+    "Requests sent, by route and HTTP status; `none` is no answer.",
+    ("connection", "vendor", "route", "status"),
+    counts=True,
+)
+WAITED = Metric(
+    "budget_wait_seconds",
+    "seconds",
+    "What each request waited for its token.",
+    ("connection", "vendor", "lane"),
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10),
+)
+LAG = Metric(
+    "change_lag_seconds",
+    "seconds",
+    "From a change in GHL, by GHL's clock, until it was synced.",
+    ("connection", "lane"),
+    buckets=(1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 21_600, 86_400),
+)
+CONSENT = Metric(
+    "consent_changes",
+    "contacts",
+    "Whom a sync found to have opted out (`closed`) or in again (`opened`), by who "
+    "said so.",
+    ("connection", "to", "source"),
+    counts=True,
+)
+STATE = (
+    *(RECEIVED, HANDLED, INBOX, WAITING, OLDEST, RESTING, LEASED, DEAD, DEAD_CAUSES),
+    *(PAUSED, SUCCESS, PACE, USED, DAY, LEFT, RUN_ACTIVE, RUN_STARTED, RUN_CONTACTS),
+    *(DRIFT, DRIFT_AT, CALLBACKS, ORDERS, WORKERS, SLOTS, TICK_AGE),
+)
+COUNTED = (SYNCED, FAILED, CALLS, WAITED, LAG, CONSENT)
+TABLE = (*STATE, *COUNTED)

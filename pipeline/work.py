@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from redis.exceptions import RedisError
 
+from pipeline import metrics
 from pipeline.bootstrap import Kit
 from pipeline.errors import (
     BudgetSpent,
@@ -18,6 +19,7 @@ from pipeline.errors import (
     RateLimited,
     Reach,
     ReadOnly,
+    VendorError,
 )
 from pipeline.permit import Lane, Permit
 from pipeline.retry import GiveUp, PauseConnection, TryAgain, decide, trouble
@@ -30,6 +32,7 @@ from pipeline.sync.case import GONE_FROM_GHL, Outcome, Result
 from pipeline.sync.ports import Ghl, Mailjet
 from pipeline.sync.reconcile import sync_contact
 from pipeline.sync.rule_memory import pack
+from pipeline.synced_meters import count_synced
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +122,8 @@ def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard, ring: Ring) ->
     if record is None:
         kit.ledger.give_back(lease, NOT_SET_UP_SECONDS)
         return "not set up"
-    old_address = memory.snapshot.address if memory.snapshot else b""
+    before = memory.snapshot
+    old_address = before.address if before else b""
     ghl, mailjet = guard.between(kit.ghl(permit), kit.mailjet(permit))
     try:
         result = sync_contact(lease.ghl_id, ghl, mailjet, memory, kit.policy(record))
@@ -159,6 +163,7 @@ def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard, ring: Ring) ->
     )
     if not settled:
         return "lease lost"
+    count_synced(kit.meters, lease, before, result)
     kit.feed.handled(lease.ghl_id, result.answered)
     if result.snapshot:
         kit.engagement.handled(result.snapshot.address, result.responded)
@@ -211,6 +216,8 @@ def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> st
     untouched = not permit.calls and not opened.unsettled
     decision = decide(error, opened.attempts, jitter=random.random())  # noqa: S311
     cause = type(error).__name__
+    vendor = error.vendor if isinstance(error, VendorError) else ""
+    kit.meters.count(metrics.FAILED, lease.connection, vendor, cause)
     match decision:
         case PauseConnection():
             kit.health.pause(trouble(error))

@@ -16,6 +16,7 @@ from pipeline import check, runs, setup, work
 from pipeline.bootstrap import Kit, build
 from pipeline.config import from_env
 from pipeline.discovery import Discovery
+from pipeline.meters import NO_METERS, Meters
 from pipeline.permit import Lane, Lease
 from pipeline.store.dead_letters import DeadLetter, read, worker_lost
 from pipeline.store.ledger import Ledger
@@ -53,11 +54,17 @@ class Driver:
 
     Args:
         rows: of the mapping, beside the default ones.
+        meters: where it counts.
         env: variables beside those of the sandbox and the server.
     """
 
     def __init__(
-        self, valkey: Valkey, sandbox: Sandbox, *rows: Row, **env: str
+        self,
+        valkey: Valkey,
+        sandbox: Sandbox,
+        *rows: Row,
+        meters: Meters = NO_METERS,
+        **env: str,
     ) -> None:
         self.sandbox = sandbox
         self.pipeline = build(
@@ -69,7 +76,8 @@ class Driver:
                     "MAILJET_RATE": "100000/10",
                     **env,
                 }
-            )
+            ),
+            meters=meters,
         )
         self.kit: Kit = self.pipeline.kit("default")
         if rows:

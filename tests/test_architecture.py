@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.expressions",
         "pipeline.expression_problems",
         "pipeline.expression_variables",
+        "pipeline.meters",
         "pipeline.metrics",
         "pipeline.config_rules",
         "pipeline.permit",
@@ -55,6 +56,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.mapping_book",
         "pipeline.rule_book",
         "pipeline.policy_book",
+        "pipeline.vendors",
     ),
     ("pipeline.bootstrap",),
     (
@@ -79,6 +81,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.paging",
         "pipeline.dispatch",
         "pipeline.work",
+        "pipeline.synced_meters",
         "pipeline.sending",
         "pipeline.drafting",
         "pipeline.inbox",

@@ -32,8 +32,12 @@ VARIABLES = (
     *CONNECTION_VARIABLES.values(),
     CONNECTIONS_FILE_VARIABLE,
 )
-SERVERS = ("FLOWER_", "RECEIVER_", "STATUS_PAGE_", "REDIS_PASSWORD", "GRAFANA_")
-"""Variables that Flower, Gunicorn, the status page and compose.yaml read."""
+SERVERS = (
+    *("FLOWER_", "RECEIVER_", "STATUS_PAGE_", "WORKER_"),
+    *("REDIS_PASSWORD", "GRAFANA_"),
+)
+"""Variables that Flower, Gunicorn, the status page, a worker's start and compose.yaml
+read."""
 KEY_MAKERS = {"process_key": PROCESS_KEYS, "connection_key": CONNECTION_KEYS}
 TASK_NAMES = "from workers.celery import app; app.loader.import_default_modules(); "
 TASK_NAMES += "print(*[name for name in app.tasks if not name.startswith('celery.')])"

@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.permit import Lane
 from workers.events import EventsTogether
 from workers.schedule import beat_schedule
+from workers.worker_metrics import meters
 
 SLOTS_LEAST, SLOTS_MOST = 16, 64
 """Threads of a worker: as fast as 16 processes, in a fourteenth of the memory. One for
@@ -33,7 +34,7 @@ def settings() -> Settings:
 @cache
 def pipeline() -> Pipeline:
     """The pipeline of this process."""
-    return build(settings())
+    return build(settings(), meters=meters)
 
 
 @cache

@@ -74,6 +74,8 @@ HOLDS: Mapping[str, Holds] = {
                 "run",
                 "runs",
                 "drift",
+                "success",
+                "callbacks",
                 "optouts:confirmed",
                 "emptying:confirmed",
                 "reading:*",

@@ -17,6 +17,7 @@ local SAID, ROW, SETUP = key('consent'), key('row:'), key('setup')
 local RULES = key('rules')
 local RESTS, BULK_RESTS = key('rests'), key('rests:bulk')
 local OPERATOR_PAUSE = key('paused')                      -- all but consent waits
+local SUCCESS = key('success')
 
 local WAITING = { bulk = BULK, live = LIVE, consent = CONSENT }
 local RANK = { consent = 0, live = 1, bulk = 2 }

@@ -52,6 +52,7 @@ function command.settle(id, token, outcome, snapshot, said, old_address, new_add
     redis.call('HDEL', key, id)
   end
   worked(answered)
+  redis.call('HSET', SUCCESS, 'synced', now)
   close_in_run(id, 'settled', outcome)
   if again then
     mark(id, again, now)

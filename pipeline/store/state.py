@@ -126,6 +126,8 @@ CONNECTION_KEYS = (
     Key("turn:notes", "day up to which notes had their turn: 5", "one", "never"),
     Key("health", "hash of failures and pause: 300", "one", "settlement, resume"),
     Key("suspects", "hash, vendor:id to count: 90", "failing ids", "settlement, probe"),
+    Key("success", "hash, when what last worked: 40", "one", "never"),
+    Key("callbacks", "hash, how many Mailjet calls: 60", "one", "next look"),
     Key("fence", "counter: 8", "one", "never"),
     Key("calls", "list of the day's calls, minute by minute: 30", "181", "10800 s"),
     Key("paused", "time when an operator paused: 13", "one", "resume"),

@@ -14,7 +14,7 @@ from typing import Self
 BIN = Path(sys.executable).parent
 OURS = (
     *("GHL_", "MAILJET_", "SYNC_", "REDIS_", "FLOWER_", "CELERY_", "RECEIVER_"),
-    "STATUS_PAGE_",
+    *("STATUS_PAGE_", "WORKER_"),
 )
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
