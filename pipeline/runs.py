@@ -18,6 +18,7 @@ from pipeline.errors import (
 from pipeline.paging import Cursor
 from pipeline.permit import Lane
 from pipeline.retry import trouble
+from pipeline.sync.noticing import watches
 
 CLAIM_SECONDS = 60.0
 """Longer than any page takes; a crashed fetch is repeated after this."""
@@ -71,6 +72,8 @@ def start_run(
     if business is None and not joined:
         now_ms = round(time.time() * 1000)
         kit.setup.full_run_began(now_ms)
+        if _looks_at_contacts(kit):
+            kit.setup.arm(now_ms)
         kit.setup.raise_watermark(now_ms - CLOCK_SKEW_MS)
     return Started(under_way, joined=joined)
 
@@ -84,18 +87,35 @@ def start_due_run(kit: Kit, now_seconds: float) -> bool:
     Raises:
         ConfigError: as `start_run`.
     """
+    last_ms = kit.setup.full_run_ms()
+    if last_ms is not None:
+        _keep_armed(kit, round(now_seconds * 1000))
     run = kit.ledger.run()
     if run is not None and run.is_active:
         return False
     if kit.operator_pause.since_ms() is not None:
         return False
-    last_ms = kit.setup.full_run_ms()
     if last_ms is not None:
         hours_ago = (now_seconds * 1000 - last_ms) / 3_600_000
         if hours_ago <= HOURS_BETWEEN_RUNS or not is_bulk_time(kit, now_seconds):
             return False
     start_run(kit, nightly=last_ms is not None)
     return True
+
+
+def _keep_armed(kit: Kit, now_ms: int) -> None:
+    """Rules that are new, or are there again, answer what happens from now on.
+
+    Whoever was there, and what happened, while no rule looked is no news to them.
+    """
+    if _looks_at_contacts(kit):
+        kit.setup.arm(now_ms)
+    else:
+        kit.setup.disarm()
+
+
+def _looks_at_contacts(kit: Kit) -> bool:
+    return watches(kit.rules) and not kit.settings.read_only
 
 
 def keep_hours(kit: Kit, now_seconds: float) -> None:

@@ -1,6 +1,7 @@
 """A connection with rules of its own, driven by hand."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline import sending
@@ -55,6 +56,20 @@ def imported(driver: Driver) -> None:
     """The first import is done; who is made from now on is new."""
     driver.full_run()
     driver.sandbox.clear_log()
+
+
+def now() -> str:
+    """As GHL writes it."""
+    told = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return told.replace("+00:00", "Z")
+
+
+def created(driver: Driver, **fields: object) -> Row:
+    """Somebody new in GHL, of whom a worker hears."""
+    person = driver.person(dateAdded=now(), **fields)
+    driver.sync(person["id"])
+    driver.work()
+    return person
 
 
 def change(driver: Driver, person: Row, **fields: object) -> None:

@@ -27,7 +27,7 @@ class SetupRecord:
         backfill: the operator wants what was there before in the history too.
         done_ms: milliseconds since 1970 UTC.
         custom_fields: GHL's custom fields that the mapping names, by key.
-        armed_ms: when the first full run began; 0 before it.
+        armed_ms: since when rules look at contacts; 0 while none does.
     """
 
     key: bytes
@@ -126,9 +126,16 @@ class SetupStore:
             self._redis.set(self._key("watermark"), to_ms)
 
     def full_run_began(self, at_ms: int) -> None:
-        """Remember when a full run last began, and when the first one did."""
-        self._redis.hsetnx(self._key("setup"), "armed_ms", at_ms)
+        """Remember when a full run last began."""
         self._redis.set(self._key("full_run"), at_ms)
+
+    def arm(self, at_ms: int) -> None:
+        """Rules look at contacts from now on, unless they did before."""
+        self._redis.hsetnx(self._key("setup"), "armed_ms", at_ms)
+
+    def disarm(self) -> None:
+        """No rule looks at contacts any more."""
+        self._redis.hdel(self._key("setup"), "armed_ms")
 
     def full_run_ms(self) -> int | None:
         """When a full run last began; None before the first."""

@@ -2,7 +2,7 @@
 
 A rule for `updated` fires when its condition becomes true; the other triggers are
 things that happen, of which its condition has to be true. A contact that is met for the
-first time tells nothing new, unless GHL made it after the first import began.
+first time tells nothing new, unless GHL made it since rules look at contacts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,8 +12,10 @@ from pipeline.errors import CannotTell
 from pipeline.sync.activity import Activities
 from pipeline.sync.contact import Contact
 from pipeline.sync.facts import CHANGED_FIELDS, CONTACT, CUSTOM_FIELDS, facts_of
+from pipeline.sync.newcomers import SOURCE
 from pipeline.sync.ports import Policy
-from pipeline.sync.rule_memory import RuleMemory, newest
+from pipeline.sync.questions import about, fields_of, is_of_each_change, question
+from pipeline.sync.rule_memory import RuleMemory, counts_of, newest
 from pipeline.sync.rules import Rule
 from pipeline.sync.timing import (
     Fired,
@@ -100,8 +102,9 @@ class _Looking:
     ) -> None:
         self._contact = contact
         self._activities = activities
-        self._is_first = before is None
-        self._before = before or RuleMemory()
+        armed_ms = policy.armed_ms
+        self._is_first = before is None or before.armed_ms != armed_ms
+        self._before = counts_of(before) if self._is_first else before or RuleMemory()
         self._policy = policy
         self._rules = [rule for rule in policy.rules if rule.on & set(Trigger)]
         self._now_ms = policy.carrying.now_ms
@@ -110,7 +113,10 @@ class _Looking:
         )
         zone = zone_of(contact, policy.carrying.zone)
         self._moments = moments(self._rules, activities, zone)
-        self._after = replace(self._before, timing=timing(self._rules))
+        self._wanted = {n for one in self._on(Trigger.UPDATED) for n in fields_of(one)}
+        self._after = replace(
+            self._before, timing=timing(self._rules), armed_ms=armed_ms
+        )
 
     def run(self) -> Noticed:
         found = [*self._created(), *self._tagged(), *self._updated(), *self._timed()]
@@ -128,9 +134,14 @@ class _Looking:
 
     @property
     def _is_new(self) -> bool:
-        """Whether GHL made the contact after our first import began."""
+        """Whether GHL made the contact since rules look at contacts.
+
+        Whom we made of a subscriber there was before, which may be a whole list.
+        """
         since_ms, added_ms = self._policy.armed_ms, self._contact.date_added_ms
         if not (self._is_first and since_ms and added_ms):
+            return False
+        if self._contact.values.get("source") == SOURCE:
             return False
         return since_ms <= added_ms <= self._now_ms + CLOCKS_DIFFER_MS
 
@@ -149,8 +160,9 @@ class _Looking:
         of = self._policy.fingerprint.of
         now = {of(TAGS, tag): tag for tag in self._contact.tags}
         came = dict(self._before.came)
-        new = now.keys() - self._before.tags
-        if not self._is_first or self._is_new:
+        before = self._before.tags
+        new = now.keys() - (before or frozenset())
+        if self._is_new or not (self._is_first or before is None):
             for digest in sorted(new):
                 count = came.pop(f"{digest:08x}", 0) + 1
                 change = self._change(
@@ -173,8 +185,11 @@ class _Looking:
             for name in now.keys() & self._before.fields.keys()
             if now[name] != self._before.fields[name]
         }
-        self._after = replace(self._after, fields={**self._before.fields, **now})
-        truths, turns = dict(self._before.truths), dict(self._before.turns)
+        kept = {n: v for n, v in self._before.fields.items() if self._is_watched(n)}
+        self._after = replace(self._after, fields={**kept, **now})
+        asked = {question(rule) for rule in self._on(Trigger.UPDATED)}
+        truths = {q: held for q, held in self._before.truths.items() if q in asked}
+        turns = dict(self._before.turns)
         for rule in self._on(Trigger.UPDATED):
             count = turns.get(rule.name, 0) + 1
             change = self._change(
@@ -188,7 +203,7 @@ class _Looking:
             if holds and not self._is_first and self._is_turn(rule, changed):
                 turns[rule.name] = count
                 yield Fired(rule, change)
-            truths[rule.name] = holds and not _is_of_each_change(rule)
+            truths[question(rule)] = holds and not is_of_each_change(rule)
         self._after = replace(self._after, truths=truths, turns=turns)
 
     def _is_turn(self, rule: Rule, changed: set[str]) -> bool:
@@ -196,10 +211,10 @@ class _Looking:
 
         Of one that was never asked that is told by what it is about.
         """
-        if _is_of_each_change(rule):
+        if is_of_each_change(rule):
             return bool(changed)
-        before = self._before.truths.get(rule.name)
-        return bool(changed & _about(rule, changed)) if before is None else not before
+        before = self._before.truths.get(question(rule))
+        return bool(changed & about(rule, changed)) if before is None else not before
 
     def _timed(self) -> Iterator[Fired]:
         told = {k: ms for k, ms in self._before.told.items() if ms > self._now_ms}
@@ -247,19 +262,22 @@ class _Looking:
 
     def _fingerprints(self) -> dict[str, int]:
         """Of each field that is told and that some rule is about."""
-        wanted = {name for rule in self._on(Trigger.UPDATED) for name in _fields(rule)}
-        every = "" in wanted
         values: dict[str, object] = {}
         for variable, value in self._facts.items():
             name = variable.removeprefix(CONTACT)
+            if not (variable.startswith(CONTACT) and self._is_watched(name)):
+                continue
             if variable == CUSTOM_FIELDS and isinstance(value, Mapping):
-                if every or "custom" in wanted:
-                    values |= {f"custom.{key}": text for key, text in value.items()}
-            elif variable.startswith(CONTACT) and (every or name in wanted):
+                values |= {f"custom.{key}": text for key, text in value.items()}
+            else:
                 values[name] = sorted(value) if isinstance(value, list) else value
         values.pop("dateUpdated", None)
         of = self._policy.fingerprint.of
         return {name: of(f"field {name}", value) for name, value in values.items()}
+
+    def _is_watched(self, name: str) -> bool:
+        """Whether some rule is about that field."""
+        return not self._wanted.isdisjoint(("", name, name.partition(".")[0]))
 
 
 def tells(row: Contact, rules: Iterable[Rule]) -> bool:
@@ -269,21 +287,3 @@ def tells(row: Contact, rules: Iterable[Rule]) -> bool:
         return True
     asked = {v for one in conditions for v in one.mentions if v.startswith(CONTACT)}
     return asked <= facts_of(row, {}, 0, is_whole=False).keys()
-
-
-def _is_of_each_change(rule: Rule) -> bool:
-    return rule.when is None or CHANGED_FIELDS in rule.when.mentions
-
-
-def _fields(rule: Rule) -> set[str]:
-    """Names of fields that the rule is about; "" is every field."""
-    if _is_of_each_change(rule):
-        return {""}
-    mentions = rule.when.mentions if rule.when else ()
-    return {one.removeprefix(CONTACT) for one in mentions if one.startswith(CONTACT)}
-
-
-def _about(rule: Rule, changed: set[str]) -> set[str]:
-    """Those of the changed fields that the rule is about."""
-    own = _fields(rule)
-    return {n for n in changed if n in own or n.partition(".")[0] in own}

@@ -228,8 +228,9 @@ class Policy:
     Args:
         create_contacts: who is on the list and not in GHL is made a contact there.
         sending: guards for what rules send.
-        armed_ms: when the first import began; a contact that GHL made since is new to
-            rules, and before it nobody is. Milliseconds since 1970 UTC.
+        armed_ms: since when rules look at contacts, at the earliest since the first
+            import began; a contact that GHL made since is new to them. Milliseconds
+            since 1970 UTC, 0 while nobody is new.
     """
 
     list_id: int

@@ -13,7 +13,16 @@ from pipeline.sync.orders import State
 from pipeline.why import explain
 from tests.conftest import DriverFactory
 from tests.driver import Driver, dnd
-from tests.ruled import LIVE, change, imported, mails, make_out_due, ruled, send
+from tests.ruled import (
+    LIVE,
+    change,
+    created,
+    imported,
+    mails,
+    make_out_due,
+    ruled,
+    send,
+)
 from tests.sandbox import Row, Sandbox
 from tests.sandbox_sending import double_sends
 
@@ -42,15 +51,6 @@ def build(build_driver: DriverFactory, tmp_path: Path, sandbox: Sandbox) -> Buil
         return ruled(build_driver, tmp_path, sandbox, *rules, more=more, **env)
 
     return made
-
-
-def created(driver: Driver, **fields: object) -> Row:
-    """Somebody new in GHL, of whom a worker hears."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    person = driver.person(dateAdded=now, **fields)
-    driver.sync(person["id"])
-    driver.work()
-    return person
 
 
 def states(driver: Driver, person: Row) -> list[tuple[str, State, str]]:

@@ -1,16 +1,19 @@
 """Rules that come, go and change while a connection runs."""
 
+import time
 from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
+from pipeline import runs
 from tests.conftest import DriverFactory
 from tests.driver import Driver
-from tests.ruled import LIVE, imported, ruled
-from tests.sandbox import Sandbox
+from tests.ruled import LIVE, created, imported, mails, now, ruled, send
+from tests.sandbox import Sandbox, fresh_email
 
+WELCOME = '{ name = "welcome", on = "created", do = { send = 1001 } }'
 TAGGED = '{ name = "any", on = "tagged", do = { send = 1001 } }'
 DUE = '{ name = "due", on = "task_due", do = { add_tag = "late" } }'
 MANY = 10
@@ -47,3 +50,46 @@ def test_whose_tasks_are_not_read_is_not_asked_for_them_for_ever(
     driver.sync(person["id"])
 
     assert turns(driver) < MANY
+
+
+def test_a_first_rule_does_not_greet_whom_the_connection_knows(build: Build) -> None:
+    driver = build()
+    imported(driver)
+    old = created(driver)
+
+    driver = build(WELCOME)
+    driver.full_run()
+
+    assert send(driver) == 0
+    new = created(driver)
+    assert send(driver) == 1
+    assert not list(mails(driver.sandbox, old))
+    assert len(list(mails(driver.sandbox, new))) == 1
+
+
+def test_who_is_made_while_rules_are_away_or_may_not_write_is_not_new(
+    build: Build,
+) -> None:
+    driver = build(WELCOME)
+    imported(driver)
+    for away in ({"SYNC_MODE": "read-only"}, {}):
+        idle = build(*([WELCOME] if away else []), **away)
+        runs.start_due_run(idle.kit, time.time())
+        idle.person(dateAdded=now())
+
+        driver = build(WELCOME)
+        runs.start_due_run(driver.kit, time.time())
+        driver.full_run()
+
+        assert send(driver) == 0
+
+
+def test_whom_the_import_makes_of_a_subscriber_is_not_greeted(build: Build) -> None:
+    driver = build(WELCOME, more=f"{LIVE}\ncreate_contacts = true")
+    email, ours = fresh_email(), {driver.list_id: {"unsubscribed": False}}
+    driver.sandbox.put_subscriber(email=email, lists=ours)
+
+    driver.full_run()
+
+    assert any(row.get("email") == email for row in driver.sandbox.contacts())
+    assert send(driver) == 0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.expressions import compile_condition
 from pipeline.sync.activity import Activities, Appointment, Task
 from pipeline.sync.contact import Contact
+from pipeline.sync.newcomers import SOURCE
 from pipeline.sync.noticing import FIRES_A_DAY, Noticed, notice, tells
 from pipeline.sync.ports import Policy
 from pipeline.sync.rule_memory import COUNTED_MOST, RuleMemory, pack, unpack
@@ -63,6 +64,9 @@ def task(due_ms: int | None, id_: str = "t1", *, completed: bool = False) -> Tas
 
 def meeting(start_ms: int | None, status: str = "confirmed") -> Appointment:
     return Appointment("a1", "Viewing", status, start_ms, None, "gh1")
+
+
+FARO = contact("Faro")
 
 
 def test_whom_the_first_import_meets_nothing_fires_for() -> None:
@@ -136,6 +140,63 @@ def test_a_rule_that_is_new_fires_for_what_changes_not_for_what_is_so() -> None:
     other = contact("Porto", values={"city": "Porto", "phone": "+1"})
 
     assert not look(own, other, memory).fired
+
+
+def test_a_condition_that_was_edited_fires_for_what_changes() -> None:
+    memory = look(policy(rule(Trigger.UPDATED, "contact.city == 'Porto'")), FARO, None)
+    own = policy(rule(Trigger.UPDATED, "contact.city != 'Porto'"))
+
+    found = look(own, FARO, memory.memory)
+
+    assert not found.fired
+    porto = look(own, contact("Porto"), found.memory)
+    assert look(own, FARO, porto.memory).fired
+
+
+def test_what_changed_while_no_rule_was_about_it_is_no_news() -> None:
+    own = policy(rule(Trigger.UPDATED, "'city' in change.fields"))
+    before = look(own, FARO, None)
+    without = look(policy(rule(Trigger.TAGGED)), contact("Porto"), before.memory)
+
+    assert not look(own, contact("Porto"), without.memory).fired
+
+
+def test_what_happened_while_no_rule_looked_is_no_news() -> None:
+    rules = (
+        rule(Trigger.TAGGED, name="tagged"),
+        rule(Trigger.UPDATED, name="updated"),
+        rule(Trigger.UPDATED, "contact.city == 'Porto'", name="porto"),
+    )
+    own = policy(*rules)
+    tagged = look(own, contact("Faro", "vip"), look(own, FARO, None).memory)
+    anew = replace(own, armed_ms=NOW_MS)
+
+    met = look(anew, contact("Porto", "lead"), tagged.memory)
+
+    assert not met.fired
+    # What keeps orders apart is still known.
+    found = look(anew, contact("Porto", "lead", "vip"), met.memory)
+    (key,) = [key for name, key in keys(found) if name == "tagged"]
+    assert key.endswith(":2")
+
+
+def test_whom_we_made_of_a_subscriber_is_not_new() -> None:
+    own = policy(rule(Trigger.CREATED), rule(Trigger.TAGGED, name="tagged"))
+    made = contact("x", "a", values={"source": SOURCE}, date_added_ms=NOW_MS)
+
+    assert not look(own, made, None).fired
+
+
+def test_tags_that_a_row_did_not_tell_did_not_come() -> None:
+    own = policy(rule(Trigger.TAGGED))
+    thin = contact(tags=None)
+    met = look(own, thin, None, is_whole=False)
+
+    told = look(own, contact("x", "a"), met.memory)
+
+    assert not told.fired
+    assert look(own, contact("x", "a", "b"), told.memory).fired
+    assert not look(own, thin, told.memory, is_whole=False).fired
 
 
 def test_each_change_is_one_where_the_rule_asks_what_changed() -> None:
