@@ -159,7 +159,7 @@ def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard, ring: Ring) ->
         orders=result.orders,
         decisions=result.decisions,
         day=result.day,
-        recalls=memory.urgent or result.is_closed,
+        recalls=memory.urgent or _recalls(result, old_address),
     )
     if not settled:
         return "lease lost"
@@ -171,6 +171,12 @@ def _sync(kit: Kit, permit: Permit, opened: Opened, guard: Guard, ring: Ring) ->
         ring()
     _tell_of(result, kit, permit, opened)
     return str(result.outcome)
+
+
+def _recalls(result: Result, old_address: bytes) -> bool:
+    """Whether what is about to be sent would go where it must not go any more."""
+    address = result.snapshot.address if result.snapshot else b""
+    return result.is_closed or (bool(old_address) and address != old_address)
 
 
 def _tell_of(result: Result, kit: Kit, permit: Permit, opened: Opened) -> None:

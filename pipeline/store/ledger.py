@@ -170,8 +170,8 @@ class Ledger(RunLedger):
                 be named in `decisions` as well.
             decisions: by id, of orders that were waiting.
             day: of the contact's, under which what is sent is counted; "" counts none.
-            recalls: somebody said no, or may have: mails that are ready are decided
-                anew.
+            recalls: somebody said no, or may have, or the address is another: mails
+                that are ready are decided anew, those of whom it wakes as well.
         """
         told, messages = pack_orders(orders, decisions, day, recalls=recalls)
         settled = self._call(

@@ -39,7 +39,7 @@ function command.settle(id, token, outcome, snapshot, said, old_address, new_add
   if not holds(id, token) then return 0 end
   local again, rest = release(id), { ... }
   looked(id, touched, crossings)
-  local rings = orders ~= '' and place(id, orders, rest)
+  local rings = orders ~= '' and place(id, orders, count, rest)
   if snapshot == '' then forget(id)
   else
     redis.call('HSET', SNAPSHOTS, id, snapshot)

@@ -111,8 +111,8 @@ local function cross_at(contact, moment)
   redis.call('ZADD', CROSSINGS, 'LT', moment, 'e' .. contact)
 end
 
--- A contact was settled in whose turn somebody said no, or may have: what was decided
--- before is decided anew.
+-- A contact was settled in whose turn somebody said no, or may have, or whose address is
+-- another now: what was decided before is decided anew.
 local function recall(contact)
   for id in string.gmatch(redis.call('HGET', UNENDED, contact) or '', '%S+') do
     local order = order_of(id)
@@ -126,12 +126,16 @@ local function recall(contact)
   end
 end
 
--- What a settled turn says: TEXT is {new = {{id, order}...}, decided = {{id, state, why,
+-- What a settled turn says. REST is N messages, then who has to look again because of it,
+-- such as others with the address, whose mails wait for that. TEXT is {new = {{id, order}...}, decided = {{id, state, why,
 -- not before, number of its message or 0, day}...}, recalls}. Whether somebody has to be
 -- told that something is ready: whoever sends takes all that is.
-local function place(contact, text, messages)
+local function place(contact, text, n, rest)
   local told, idle = cjson.decode(text), redis.call('ZCARD', READY) == 0
-  if told.recalls then recall(contact) end
+  if told.recalls then
+    recall(contact)
+    for i = n + 1, #rest do recall(rest[i]) end
+  end
   for _, new in ipairs(told.new) do
     local id, order = new[1], new[2]
     if redis.call('HEXISTS', ORDERS, id) == 0 then
@@ -147,7 +151,7 @@ local function place(contact, text, messages)
       if state == 'ready' or state == 'done' then count(order, day) end
       if state == 'ready' then
         order.ready_ms, order.tries, order.alone = now, 0, nil
-        make_ready(id, order, now, messages[number] or '')
+        make_ready(id, order, now, rest[number] or '')
       else
         move(id, order, state, why)
         if state == 'waiting' and not_before > 0 then cross_at(order.contact, not_before) end

@@ -23,7 +23,7 @@ from tests.ruled import (
     ruled,
     send,
 )
-from tests.sandbox import Row, Sandbox
+from tests.sandbox import Row, Sandbox, fresh_email
 from tests.sandbox_sending import double_sends
 
 WELCOME = (
@@ -143,6 +143,43 @@ def test_to_whom_said_no_nothing_is_sent(build: Build, when: str) -> None:
     send(driver)
     driver.work()
     send(driver)
+
+    assert not list(mails(driver.sandbox, person))
+    assert states(driver, person) == [("porto", State.HELD, "opted out")]
+
+
+def test_a_mail_that_is_ready_follows_the_contact_to_its_new_address(
+    build: Build,
+) -> None:
+    driver = build(PORTO)
+    person = driver.person(city="Faro")
+    imported(driver)
+    change(driver, person, city="Porto")
+
+    moved = {"email": fresh_email()}
+    driver.sandbox.put_contact(id=person["id"], **moved)
+    driver.sync(person["id"])
+    send(driver)
+    driver.work()
+    send(driver)
+
+    assert not list(mails(driver.sandbox, person))
+    assert len(list(mails(driver.sandbox, moved))) == 1
+
+
+def test_a_no_of_somebody_with_the_same_address_stops_what_is_ready(
+    build: Build,
+) -> None:
+    driver = build(PORTO)
+    person = driver.person(city="Faro", dateAdded="2026-01-01T00:00:00.000Z")
+    other = driver.person(email=person["email"])
+    imported(driver)
+    change(driver, person, city="Porto")
+
+    driver.sandbox.put_contact(id=other["id"], **dnd("active"))
+    driver.sync(other["id"])
+    send(driver)
+    driver.work()
 
     assert not list(mails(driver.sandbox, person))
     assert states(driver, person) == [("porto", State.HELD, "opted out")]
