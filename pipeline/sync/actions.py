@@ -1,10 +1,10 @@
 """Everything that a plan can ask for: one vendor call, or a few, for each action."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.sync.blocking import Block, Unblock
-from pipeline.sync.contact import ListAction
+from pipeline.sync.contact import Contact, ListAction
 from pipeline.sync.history import State
 
 
@@ -103,6 +103,10 @@ class Confirm:
     """Set our confirmation tag on the GHL contact."""
 
     tag: str
+
+    def on(self, contact: Contact) -> Contact:
+        """The contact with it: a mark of ours is no change of theirs."""
+        return replace(contact, tags=(*(contact.tags or ()), self.tag))
 
 
 Action = (

@@ -60,6 +60,7 @@ class Found:
         bounced: the address takes no mail.
         is_oldest: of the contacts with the address, which alone is written to.
         on_list: it is on our list.
+        adopted: GHL was given something of Mailjet's since, and is read again at once.
     """
 
     contact: Contact
@@ -70,6 +71,7 @@ class Found:
     bounced: bool = False
     is_oldest: bool = True
     on_list: bool = True
+    adopted: bool = False
 
 
 @dataclass(frozen=True)

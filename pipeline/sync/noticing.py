@@ -72,6 +72,11 @@ def is_true(rule: Rule, facts: Mapping[str, object]) -> bool | None:
         return None
 
 
+def is_first(before: RuleMemory | None, policy: Policy) -> bool:
+    """Whether rules meet the contact, or look at it again after a time without them."""
+    return before is None or before.armed_ms != policy.armed_ms
+
+
 def notice(
     contact: Contact,
     activities: Activities,
@@ -102,8 +107,7 @@ class _Looking:
     ) -> None:
         self._contact = contact
         self._activities = activities
-        armed_ms = policy.armed_ms
-        self._is_first = before is None or before.armed_ms != armed_ms
+        self._is_first = is_first(before, policy)
         self._before = counts_of(before) if self._is_first else before or RuleMemory()
         self._policy = policy
         self._rules = [rule for rule in policy.rules if rule.on & set(Trigger)]
@@ -115,7 +119,7 @@ class _Looking:
         self._moments = moments(self._rules, activities, zone)
         self._wanted = {n for one in self._on(Trigger.UPDATED) for n in fields_of(one)}
         self._after = replace(
-            self._before, timing=timing(self._rules), armed_ms=armed_ms
+            self._before, timing=timing(self._rules), armed_ms=policy.armed_ms
         )
 
     def run(self) -> Noticed:

@@ -198,13 +198,14 @@ class _Sync(Comparison):
             remarks=remarks(contact, sides, self.policy, wrote=bool(actions)),
             crossings=found.crossings(self.policy.carrying.now_ms),
             found=Found(
-                contact,
+                confirm.on(contact) if confirm else contact,
                 is_whole=contact is not self.memory.row,
                 activities=found.activities,
                 verdict=judgement.verdict,
                 bounced=judgement.bounced,
                 is_oldest=sides.writes_properties,
                 on_list=is_on_list(sides, actions),
+                adopted=bool(facts.adopted),
             ),
         )
 

@@ -18,7 +18,7 @@ from pipeline.sync.doing import Doer
 from pipeline.sync.facts import facts_of
 from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.making import Refused
-from pipeline.sync.noticing import Noticed, is_true, notice, watches
+from pipeline.sync.noticing import Noticed, is_first, is_true, notice, watches
 from pipeline.sync.orders import Decision, Order
 from pipeline.sync.rule_memory import RuleMemory
 from pipeline.sync.rules import EVENT
@@ -136,14 +136,19 @@ class _Responding:
 
     def _noticed(self) -> Noticed:
         """What changed about the contact; nothing where no rule is about it."""
-        if self._found is None or not watches(self._policy.rules):
+        found = self._found
+        if found is None or not watches(self._policy.rules):
+            return Noticed()
+        before = self._memory.rule_memory
+        if found.adopted and is_first(before, self._policy):
+            # What we give it when we meet it is no change: it is met right after that.
             return Noticed()
         return notice(
-            self._found.contact,
-            self._found.activities,
-            self._memory.rule_memory,
+            found.contact,
+            found.activities,
+            before,
             self._policy,
-            is_whole=self._found.is_whole,
+            is_whole=found.is_whole,
         )
 
     def _of(self, noticed: Noticed, response: Response) -> Response:

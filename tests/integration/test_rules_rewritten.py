@@ -10,11 +10,12 @@ import pytest
 from pipeline import runs
 from tests.conftest import DriverFactory
 from tests.driver import Driver
-from tests.ruled import LIVE, created, imported, mails, now, ruled, send
+from tests.ruled import LIVE, change, created, imported, mails, now, ruled, send
 from tests.sandbox import Sandbox, fresh_email
 
 WELCOME = '{ name = "welcome", on = "created", do = { send = 1001 } }'
 TAGGED = '{ name = "any", on = "tagged", do = { send = 1001 } }'
+UPDATED = '{ name = "updated", on = "updated", do = { send = 1002 } }'
 DUE = '{ name = "due", on = "task_due", do = { add_tag = "late" } }'
 MANY = 10
 
@@ -93,3 +94,32 @@ def test_whom_the_import_makes_of_a_subscriber_is_not_greeted(build: Build) -> N
 
     assert any(row.get("email") == email for row in driver.sandbox.contacts())
     assert send(driver) == 0
+
+
+IN_BOTH = '{ ghl = "city", mailjet = "city", direction = "<->", owner = "mailjet" }'
+CITY = f'fields = ["core", {IN_BOTH}]'
+TAG = 'tags = [{ tag = "vip", list = LIST, direction = "<->" }]'
+CONFIRMED = 'confirmation_tag = "synced"'
+
+
+@pytest.mark.parametrize("ours", [CITY, TAG, CONFIRMED])
+def test_what_the_import_gives_a_contact_is_no_change(
+    build: Build, mailjet_list: int, ours: str
+) -> None:
+    own = ours.replace("LIST", str(mailjet_list))
+    driver = build(TAGGED, UPDATED, more=f"{LIVE}\n{own}")
+    person = driver.person(city="")
+    lists = {
+        str(one): {"unsubscribed": False} for one in (driver.list_id, mailjet_list)
+    }
+    driver.sandbox.put_subscriber(
+        email=person["email"], properties={"city": "Porto"}, lists=lists
+    )
+    for _ in range(2):
+        driver.full_run()
+
+    now_has = driver.sandbox.contact(person["id"]) or {}
+    assert (now_has["city"], now_has["tags"]) != (person["city"], person["tags"])
+    assert send(driver) == 0
+    change(driver, person, tags=[*now_has["tags"], "news"])
+    assert send(driver) == 2
