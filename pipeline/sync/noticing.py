@@ -285,8 +285,11 @@ class _Looking:
 
 
 def tells(row: Contact, rules: Iterable[Rule]) -> bool:
-    """Whether a row of a listing tells all that conditions ask for."""
-    conditions = [rule.when for rule in rules if rule.when is not None]
+    """Whether a row of a listing tells all that conditions about contacts ask for.
+
+    Rules about mails are asked in a turn that reads the contact singly.
+    """
+    conditions = [r.when for r in rules if r.when is not None and r.on & set(Trigger)]
     if not conditions:
         return True
     asked = {v for one in conditions for v in one.mentions if v.startswith(CONTACT)}

@@ -95,7 +95,7 @@ def respond(case: Case, snapshot: Snapshot, found: Found | None = None) -> Respo
         Ambiguous: something may have been made.
         PermanentError: something was refused; everything else is there.
     """
-    if not case.policy.rules or case.memory.urgent:
+    if case.memory.urgent or not (case.policy.rules or case.memory.orders):
         return Response()
     return _Responding(case, snapshot, found).run()
 

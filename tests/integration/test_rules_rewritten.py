@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import runs
+from pipeline.sync.orders import State
 from tests.conftest import DriverFactory
 from tests.driver import Driver
 from tests.ruled import LIVE, change, created, imported, mails, now, ruled, send
@@ -94,6 +95,20 @@ def test_whom_the_import_makes_of_a_subscriber_is_not_greeted(build: Build) -> N
 
     assert any(row.get("email") == email for row in driver.sandbox.contacts())
     assert send(driver) == 0
+
+
+def test_what_waits_for_a_rule_that_is_gone_comes_to_an_end(build: Build) -> None:
+    driver = build(WELCOME)
+    imported(driver)
+    person = created(driver)
+    batch = driver.kit.orders.take(1)
+    driver.kit.orders.back(batch.token, [one.order.id for one in batch.ready])
+
+    driver = build()
+    driver.work()
+
+    (ended,) = driver.kit.orders.of_contact(person["id"])
+    assert (ended.state, ended.why) == (State.HELD, "its rule is gone")
 
 
 IN_BOTH = '{ ghl = "city", mailjet = "city", direction = "<->", owner = "mailjet" }'

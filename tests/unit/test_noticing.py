@@ -231,6 +231,8 @@ def test_what_a_row_does_not_tell_has_not_changed() -> None:
     assert not look(own, contact("Porto"), found.memory).fired
     assert not tells(thin, own.rules)
     assert tells(contact(), own.rules)
+    of_mails = compile_condition("contact.city == 'Porto'", ["click"])
+    assert tells(thin, [make_rule(on=frozenset({"click"}), when=of_mails)])
 
 
 def test_a_tag_that_goes_and_comes_is_another_change() -> None:
