@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from pipeline.errors import CannotTell
+from pipeline.errors import CannotTell, NotFound, Reach, Rejected
 from pipeline.sync.case import Case, Found
 from pipeline.sync.contact import Contact, ListAction
 from pipeline.sync.deeds import CallWebhook, JoinList, Ordered, ScheduleDraft, Send
@@ -178,7 +178,13 @@ class Decider:
         if not self._sending.live:
             return Decision(State.REHEARSED)
         lists = {deed.list_id: ListAction.ADD}
-        self._case.mailjet.manage_lists(self._mailjet_id, lists)
+        try:
+            self._case.mailjet.manage_lists(self._mailjet_id, lists)
+        except (NotFound, Rejected) as error:
+            if error.reach is Reach.CONNECTION:
+                raise
+            # A list that is gone must not hold up the contact itself.
+            return Decision(State.FAILED, f"refused: {error.status}")
         return Decision(State.DONE)
 
     def _draft(self, order: Order, deed: ScheduleDraft) -> Decision:
