@@ -3,7 +3,7 @@
 
 local FRESH_MS = 60000            -- for so long what was known of a consent is relied on
 local LOOK_MS = 60000             -- before that Mailjet may not show what it was sent
-local LOOKED_AT, DRAFTS_AT_A_TIME = 200, 20
+local LOOKED_AT, PAGES, DRAFTS_AT_A_TIME = 200, 25, 20
 local WEBHOOKS_AT_A_TIME = 3      -- each may take its 15 s of the lease
 
 -- Whether somebody's answer to being mailed may just be changing.
@@ -57,9 +57,11 @@ local function has_room(order, room)
   return (room[order.kind] or 0) > 0
 end
 
-local function take_ready(n, lease, token, taken)
-  local room = { mail = tonumber(n), most = tonumber(n), webhook = WEBHOOKS_AT_A_TIME }
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', READY, '-inf', now, 'LIMIT', 0, LOOKED_AT)) do
+-- Take of one page what there is room for; how many were seen, and how many stay ready.
+local function take_page(from, room, lease, token, taken)
+  local stay = 0
+  local ids = redis.call('ZRANGEBYSCORE', READY, '-inf', now, 'LIMIT', from, LOOKED_AT)
+  for _, id in ipairs(ids) do
     local order, message = order_of(id), redis.call('GET', MESSAGE .. id) or ''
     if not order then redis.call('ZREM', READY, id)
     elseif order.kind ~= 'webhook' and message == ''
@@ -72,7 +74,19 @@ local function take_ready(n, lease, token, taken)
       move(id, order, 'sending', '')
       redis.call('ZADD', OUT, now + lease, id)
       taken[#taken + 1] = { id, order, message }
-    end
+    else stay = stay + 1 end
+  end
+  return #ids, stay
+end
+
+-- Webhooks that wait for a slow receiver must not keep mails from being seen behind them.
+local function take_ready(n, lease, token, taken)
+  local room = { mail = tonumber(n), most = tonumber(n), webhook = WEBHOOKS_AT_A_TIME }
+  local from = 0
+  for _ = 1, PAGES do
+    local seen, stay = take_page(from, room, lease, token, taken)
+    from = from + stay
+    if seen < LOOKED_AT or room.mail == 0 then return end
   end
 end
 

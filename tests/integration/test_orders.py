@@ -498,3 +498,17 @@ def test_what_happened_is_known_until_the_end_of_an_order(
 
     (ended,) = orders.of_contact("ana")
     assert ended.order.facts == {}
+
+
+def test_webhooks_that_wait_hide_no_mail(ledger, orders):
+    calls = [
+        make_order(change=str(n), kind=OrderKind.WEBHOOK, campaign="calls")
+        for n in range(450)
+    ]
+    settle_orders(ledger, "ana", calls, [READY] * len(calls))
+    settle_orders(ledger, "bo", [make_order("bo")], [READY])
+
+    batch = orders.take(50)
+
+    assert [one.order.contact_id for one in batch.of(OrderKind.MAIL)] == ["bo"]
+    assert len(batch.of(OrderKind.WEBHOOK)) == 3
