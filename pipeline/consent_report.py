@@ -57,6 +57,16 @@ def compare(kit: Kit, record: SetupRecord) -> Report:
     return report
 
 
+def drift_counts(kit: Kit) -> dict[str, float]:
+    """The numbers of the last consent report; none before the first."""
+    try:
+        report = json.loads(kit.setup.drift() or "{}")
+    except ValueError:
+        return {}
+    fields = report.items() if isinstance(report, dict) else ()
+    return {name: value for name, value in fields if type(value) in (int, float)}
+
+
 @dataclass(frozen=True)
 class _Place:
     """What Mailjet's lists tell of one address."""

@@ -68,8 +68,9 @@ DEAD = Metric(
 PAUSED = Metric(
     "paused",
     "0 or 1",
-    "Nothing of the connection is synced; `ghl-mailjet status` says why.",
-    ("connection",),
+    "By `trouble`: nothing of the connection is synced, and `ghl-mailjet status` says "
+    "why. By an `operator`: nothing but consent is.",
+    ("connection", "by"),
 )
 DRIFT = Metric(
     "consent_drift_contacts",

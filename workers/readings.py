@@ -1,10 +1,10 @@
 """What Redis tells of an installation, as values of the table of metrics."""
 
-import json
 from collections.abc import Iterator
 
 from pipeline import metrics
 from pipeline.bootstrap import Kit, Pipeline
+from pipeline.consent_report import drift_counts
 from pipeline.location_facts import day_of_ghl
 from pipeline.metrics import Metric
 from pipeline.permit import Lane
@@ -34,7 +34,9 @@ def of_connection(kit: Kit) -> Iterator[Reading]:
     """What one connection has for itself."""
     name = kit.connection.name
     yield from _of_ledger(kit, name)
-    yield metrics.PAUSED, (name,), kit.health.paused() is not None
+    yield metrics.PAUSED, (name, "trouble"), kit.health.paused() is not None
+    by_operator = kit.operator_pause.since_ms() is not None
+    yield metrics.PAUSED, (name, "operator"), by_operator
     for what, at_ms in kit.freshness.successes_ms().items():
         yield metrics.SUCCESS, (name, what), at_ms / 1000
     yield from _of_budgets(kit, name)
@@ -102,16 +104,6 @@ def _of_drift(kit: Kit, name: str) -> Iterator[Reading]:
             yield metrics.DRIFT, (name, direction), report[direction]
     if "at_ms" in report:
         yield metrics.DRIFT_AT, (name,), report["at_ms"] / 1000
-
-
-def drift_counts(kit: Kit) -> dict[str, float]:
-    """The numbers of the last consent report; none before the first."""
-    try:
-        report = json.loads(kit.setup.drift() or "{}")
-    except ValueError:
-        return {}
-    fields = report.items() if isinstance(report, dict) else ()
-    return {name: value for name, value in fields if type(value) in (int, float)}
 
 
 def _split(row: Metric, counted: dict[str, int]) -> Iterator[Reading]:

@@ -380,7 +380,7 @@ def test_metrics_tell_the_state_that_is_in_redis(
         'ghl_mailjet_inbox_entries{state="failed"}': 0,
         'ghl_mailjet_waiting_contacts{connection="default",lane="consent"}': 2,
         'ghl_mailjet_dead_letters{connection="default"}': 0,
-        'ghl_mailjet_paused{connection="default"}': 0,
+        'ghl_mailjet_paused{by="trouble",connection="default"}': 0,
         "ghl_mailjet_workers{}": 0,
     }
     drift = "ghl_mailjet_consent_drift_contacts"
