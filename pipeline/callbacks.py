@@ -4,6 +4,7 @@ A callback is ours by its path, `/webhooks/mailjet/<connection>`. Mailjet has on
 each event; one on any other path is somebody else's and stays as it is.
 """
 
+import logging
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,6 +20,8 @@ from pipeline.mailjet.client import MailjetClient
 from pipeline.permit import Lane, Permit
 from pipeline.properties import Tell
 from pipeline.sync.mail_event import EventKind
+
+logger = logging.getLogger(__name__)
 
 USER = "mailjet"
 NOT_POLLED = frozenset({EventKind.SENT, EventKind.BLOCKED})
@@ -105,6 +108,21 @@ def dead_callbacks(kit: Kit) -> Iterator[Finding]:
         yield Finding(Level.FAILURE, what, REGISTER)
     if not dead and not strange:
         yield Finding(Level.OK, "Mailjet callbacks")
+
+
+def note_callbacks(kit: Kit) -> None:
+    """Remember how many of our callbacks Mailjet still calls.
+
+    Where it cannot be asked, what is remembered stays.
+    """
+    try:
+        known = _by_event(kit.mailjet(Permit(Lane.LIVE)))
+    except PipelineError as error:
+        logger.warning("Mailjet callbacks: %s", error)
+        return
+    ours = {kind: one for kind, one in known.items() if _is_ours(one, kit)}
+    dead = [kind for kind, one in ours.items() if not one.alive]
+    kit.freshness.save_callbacks(len(ours) - len(dead), dead)
 
 
 def _put_in_place(

@@ -17,6 +17,7 @@ from pipeline import runs as runs_
 from pipeline import setup as setup_
 from pipeline import terminal, work
 from pipeline.bootstrap import Kit, Pipeline
+from pipeline.cli_alerts import alert_test
 from pipeline.cli_campaigns import campaigns
 from pipeline.cli_consent import consent, consent_report, optouts
 from pipeline.cli_erase import erase_person
@@ -58,6 +59,7 @@ main.add_command(consent_report)
 main.add_command(optouts)
 main.add_command(health)
 main.add_command(inbox)
+main.add_command(alert_test)
 main.add_command(fields)
 main.add_command(init)
 main.add_command(erase_person)

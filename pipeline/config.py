@@ -91,6 +91,7 @@ class Settings:
     ghl_webhook_public_key: str
     ghl_webhook_legacy_key: str
     webhook_legacy: bool
+    alert_webhook_url: str = field(repr=False)
 
     def connection(self, name: str) -> Connection:
         """Find a connection.
@@ -119,6 +120,7 @@ PROCESS_VARIABLES = {
     "ghl_webhook_public_key": "GHL_WEBHOOK_PUBLIC_KEY",
     "ghl_webhook_legacy_key": "GHL_WEBHOOK_LEGACY_KEY",
     "webhook_legacy": "SYNC_WEBHOOK_LEGACY",
+    "alert_webhook_url": "SYNC_ALERT_WEBHOOK_URL",
 }
 CONNECTION_VARIABLES = {
     "ghl_base_url": "GHL_BASE_URL",
@@ -195,6 +197,7 @@ def from_env(
         ghl_webhook_public_key=process["ghl_webhook_public_key"],
         ghl_webhook_legacy_key=process["ghl_webhook_legacy_key"],
         webhook_legacy=process["webhook_legacy"],
+        alert_webhook_url=process["alert_webhook_url"],
     )
 
 

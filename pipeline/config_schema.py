@@ -10,7 +10,7 @@ from pipeline.config_rows import disagreements, rows_of
 from pipeline.config_rule_rows import rule_problems
 from pipeline.config_rules import RulesField
 from pipeline.config_schedule import HoursField, ScheduleSchema
-from pipeline.config_urls import BaseUrlField, RedisUrlField
+from pipeline.config_urls import BaseUrlField, RedisUrlField, WebhookUrlField
 from pipeline.config_words import ExactSchema, TagField, WordField
 
 SECRET_FIELDS = (
@@ -211,3 +211,4 @@ class SettingsSchema(ScheduleSchema):
     ghl_webhook_public_key = fields.String(load_default="")
     ghl_webhook_legacy_key = fields.String(load_default="")
     webhook_legacy = fields.Boolean(load_default=False)
+    alert_webhook_url = WebhookUrlField(load_default="")

@@ -65,3 +65,13 @@ def webhook_problem(url: str) -> str:
         return str(error.messages[0])
     is_plain = url.isprintable() and " " not in url and len(url) <= LONGEST
     return "" if is_plain and "@" not in parts.netloc else "not an address to post to"
+
+
+class WebhookUrlField(fields.String):
+    """An address to post to, which may hold a secret and is not repeated."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> str:
+        url: str = super()._deserialize(value, attr, data, **kw)
+        if problem := webhook_problem(url):
+            raise ValidationError(problem)
+        return url

@@ -80,6 +80,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.preferences",
         "pipeline.paging",
         "pipeline.dispatch",
+        "pipeline.alert_conditions",
+        "pipeline.alerting",
         "pipeline.work",
         "pipeline.synced_meters",
         "pipeline.sending",
@@ -104,6 +106,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "pipeline.cli",
+        "pipeline.cli_alerts",
         "pipeline.cli_consent",
         "pipeline.cli_fields",
         "pipeline.cli_erase",

@@ -49,7 +49,8 @@ for scheme in ("redis", "rediss"):
     TRANSPORT_ALIASES[scheme] = "workers.broker:Transport"
 
 app = Celery(
-    "ghl-mailjet", include=["workers.tasks", "workers.signals", "workers.heap"]
+    "ghl-mailjet",
+    include=["workers.tasks", "workers.signals", "workers.heap"],
 )
 app.conf.update(
     broker_url=settings().redis_url,
@@ -83,6 +84,7 @@ app.conf.update(
         "discovery.feedback": {"queue": Lane.LIVE},
         "connection.probe": {"queue": Lane.LIVE},
         "campaign.send": {"queue": Lane.LIVE},
+        "alerts.check": {"queue": Lane.LIVE},
         "resync.full": {"queue": Lane.LIVE},
     },
     # Threads cannot be stopped in mid-task: every request has a total deadline instead.

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from pipeline.bootstrap import Kit
 from pipeline.config_schedule import Schedule
 from workers.celery import pipeline
-from workers.schedule import ACTIVITIES_INTERVAL_SECONDS, REPORT_INTERVAL_SECONDS
+from workers.schedule import (
+    ACTIVITIES_INTERVAL_SECONDS,
+    CALLBACKS_INTERVAL_SECONDS,
+    REPORT_INTERVAL_SECONDS,
+)
 
 ABOUT_CONSENT = frozenset({"optouts", "feedback", "report"})
 """What goes on while an operator's pause lets everything else wait."""
@@ -41,4 +45,5 @@ def _seconds(schedule: Schedule, task: str) -> int:
         "activities": ACTIVITIES_INTERVAL_SECONDS,
         "feedback": schedule.feedback_interval_seconds,
         "report": REPORT_INTERVAL_SECONDS,
+        "callbacks": CALLBACKS_INTERVAL_SECONDS,
     }[task]

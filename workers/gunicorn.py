@@ -70,6 +70,11 @@ def post_fork(server: object, worker: object) -> None:
     one_heap()
 
 
+def post_worker_init(worker: Any) -> None:
+    """No thread outlives a fork, so this one begins after it."""
+    worker.wsgi.extensions["watch"].start()
+
+
 bind = os.environ.get("RECEIVER_BIND") or "127.0.0.1:8080"
 worker_class = ReceiverWorker
 logger_class = TerseLogger

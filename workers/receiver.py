@@ -30,6 +30,7 @@ from workers.exporter import CONTENT_TYPE, Exporter
 from workers.soon import Soon
 from workers.status_page.access import from_environment
 from workers.status_page.routes import status_page
+from workers.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -271,9 +272,11 @@ def _own_app() -> Flask:
     try:
         access = from_environment(os.environ)
         page = status_page(pipeline, access, os.environ.get("FLOWER_URL", ""))
-        return create_app(pipeline, settings(), page)
+        flask = create_app(pipeline, settings(), page)
     except ConfigError as error:
         sys.exit("The settings cannot be used:\n  " + "\n  ".join(error.problems))
+    flask.extensions["watch"] = Watch(pipeline)
+    return flask
 
 
 app = _own_app()

@@ -11,6 +11,8 @@ from pipeline.config import Settings
 ACTIVITIES_INTERVAL_SECONDS = 60
 REPORT_INTERVAL_SECONDS = 86_400
 REPORT_RING_SECONDS = 600
+WATCH_INTERVAL_SECONDS = 60
+CALLBACKS_INTERVAL_SECONDS = 3600
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -38,6 +40,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
             min(each.feedback_interval_seconds for each in rhythms),
         ),
         "consent.report": _every("consent.report", REPORT_RING_SECONDS),
+        "alerts.check": _every("alerts.check", WATCH_INTERVAL_SECONDS),
     }
 
 

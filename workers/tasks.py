@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from pipeline import (
+    alerting,
     check,
     consent_report,
     inbox,
@@ -23,6 +24,7 @@ from pipeline import (
     work,
 )
 from pipeline.bootstrap import Kit
+from pipeline.callbacks import note_callbacks
 from pipeline.discovery import Discovery
 from pipeline.errors import PipelineError
 from pipeline.permit import Lane
@@ -195,6 +197,18 @@ def consent_compare(connection: str | None = None) -> str:
     kits = [pipeline().kit(connection)] if connection else to_report()
     found = [runs.discover(kit, partial(_mailable, kit)) or 0 for kit in kits]
     return f"{sum(found)} mailable of {len(kits)} compared"
+
+
+@app.task(name="alerts.check")
+def alerts_check() -> str:
+    """Ask Mailjet once an hour for our callbacks; tell the alert webhook what is wrong.
+
+    Rung by Beat. Run twice, the second finds that somebody has looked.
+    """
+    for kit in working("callbacks"):
+        note_callbacks(kit)
+    done = alerting.check(pipeline())
+    return f"{len(done.told)} told, {len(done.ended)} over"
 
 
 @app.task(name="resync.full", acks_late=True)
