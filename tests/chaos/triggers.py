@@ -41,6 +41,7 @@ sends_per_day = 50
 webhook_secret_env = "SYNC_WEBHOOK_SECRET"
 schedule = { changes_interval_seconds = 5, optouts_interval_seconds = 30 }
 """
+HEARD = {"ghl:applied", "mailjet:applied"}
 LONGEST_LIFE_SECONDS = 3.0
 OUTAGE_SECONDS = 1.0
 PATIENCE_SECONDS = 600.0
@@ -203,6 +204,8 @@ class Chaos:
 
         with suppress(AssertionError):
             running.until(rests, "every order is at its end", PATIENCE_SECONDS)
+        if unheard := inbox.handled().keys() - HEARD:
+            self.report.wrong.append(f"webhooks ended as {sorted(unheard)}")
         if failed := inbox.failed():
             self.report.wrong.append(f"the inbox gave up: {failed}")
         if letters := running.letters():

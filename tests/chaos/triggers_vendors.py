@@ -98,15 +98,14 @@ class Vendors:
                 put(id=person.id, tags=[*before["tags"], TAGS[campaign]])
                 kind = "ContactTagUpdate"
         if self._dice.random() < TOLD_SHARE:
-            self._tell(partial(self._receiver.ghl, ghl_body(kind, id=person.id)))
+            self._tell(self._of_ghl(kind, id=person.id))
 
     def _refuse(self, person: Person) -> None:
         if person.no == "ghl":
             self._sandbox.put_contact(id=person.id, dndSettings=NO)
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             told: Row = {"id": person.id, "email": person.email, "dndSettings": NO}
-            body = ghl_body("ContactDndUpdate", **told, timestamp=now)
-            post = partial(self._receiver.ghl, body)
+            post = self._of_ghl("ContactDndUpdate", **told, timestamp=now)
         elif person.told:
             list_id = self._list_id
             event = self._sandbox.mail_event(
@@ -120,6 +119,11 @@ class Vendors:
             self._tell(post, person)
         else:
             person.counts_from = time.monotonic() + UNTOLD_SECONDS
+
+    def _of_ghl(self, kind: str, **fields: object) -> Callable[[], int]:
+        location = self._sandbox.env["GHL_LOCATION_ID"]
+        body = ghl_body(kind, **fields, locationId=location)
+        return partial(self._receiver.ghl, body)
 
     def _tell(self, post: Callable[[], int], person: Person | None = None) -> None:
         again = self._dice.random() < REPEATED_SHARE
