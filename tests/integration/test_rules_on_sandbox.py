@@ -276,6 +276,26 @@ def test_in_the_quiet_hours_a_mail_waits_for_their_end(build: Build) -> None:
     assert len(list(mails(driver.sandbox, person))) == 1
 
 
+def test_who_says_no_in_the_quiet_hours_is_sent_nothing_after_them(build) -> None:
+    hour = datetime.now(UTC).hour
+    quiet = f'live = true\nquiet_hours = "{hour}-{(hour + 2) % 24}"'
+    driver = build(PORTO, more=quiet)
+    person = driver.person(city="Faro", timezone="UTC")
+    imported(driver)
+    change(driver, person, city="Porto")
+    assert states(driver, person) == [("porto", State.WAITING, "")]
+
+    driver.sandbox.put_contact(id=person["id"], **dnd("active"))
+    driver = build(PORTO)
+    crossings = connection_key("default", "crossings")
+    driver.pipeline.redis.zadd(crossings, {f"e{person['id']}": 1})
+    driver.discovery.activities()
+    driver.work()
+
+    assert send(driver) == 0
+    assert states(driver, person) == [("porto", State.HELD, "opted out")]
+
+
 def test_an_appointment_is_announced_once_before_it(build: Build) -> None:
     soon = (
         '{ name = "soon", on = "appointment_soon", hours_before = 24, do = '
