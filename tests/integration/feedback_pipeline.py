@@ -1,6 +1,7 @@
 """Our pipeline, with its feedback from Mailjet, on vendors that tell what happened."""
 
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import fields, replace
 
@@ -49,6 +50,8 @@ class FeedbackPipeline(TinyPipeline):
         kwargs = redis.connection_pool.connection_kwargs
         url = f"redis://{kwargs['host']}:{kwargs['port']}/{kwargs.get('db', 0)}"
         kit = build(from_env(make_environ(REDIS_URL=url, **env))).kit(CONNECTION)
+        # Worlds are made by the hundred, and end wherever they are collected.
+        weakref.finalize(self, kit.redis.close)
         policy = make_policy(
             field_map=make_field_map(*self.rows),
             soft_bounces=kit.connection.soft_bounces,
