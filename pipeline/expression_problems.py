@@ -46,6 +46,21 @@ PLAIN = {
 }
 """The start of what CEL says, to what that means."""
 NESTED = ("recursion", "nesting")
+OTHER_LANGUAGES = {
+    r"error at: '=": "equal is ==",
+    r"error at: '&|input 'and'": "and is &&",
+    r"error at: '\||input 'or'": "or is ||",
+    r"error at: '['\"]": "this text has no end, or an escape that is none",
+}
+"""What CEL says of how others write the same, to how it is written."""
+INSTEAD = {
+    ("== != contains", "(list(string), string)"): "write 'vip' in contact.tags",
+    ("< <= > >= == !=", "(duration, int)"): "30 days are duration('720h')",
+    ("< <= > >= == !=", "(timestamp, string)"): (
+        "write timestamp('2026-11-28T00:00:00Z')"
+    ),
+}
+"""Functions and what they were given, to what does that."""
 
 ByTrigger = Mapping[str, Collection[str]]
 """Trigger to the variables that an expression would have there."""
@@ -76,6 +91,8 @@ def _found(
 ) -> Iterator[str]:
     for line, column, what in ERROR.findall(message):
         where, told = int(column), _plain(what)
+        if _behind_not(text, int(line), where):
+            told = "not is !"
         if name := UNDECLARED.search(what):
             where = _start(text, int(line), where, name[1])
             told = _unknown(name[1], known, by_trigger)
@@ -85,7 +102,16 @@ def _found(
         yield f"{before}column {where}: {told}"
 
 
+def _behind_not(text: str, line: int, column: int) -> bool:
+    """`not` alone is a name for CEL, which stumbles over what follows."""
+    written = text.split("\n")[line - 1][: column - 1]
+    return re.search(r"(?:^|\W)not\s+$", written) is not None
+
+
 def _plain(what: str) -> str:
+    for pattern, meant in OTHER_LANGUAGES.items():
+        if re.search(pattern, what):
+            return meant
     for said, meant in PLAIN.items():
         if said in what:
             return meant
@@ -115,6 +141,8 @@ def _unknown(name: str, known: Collection[str], by_trigger: ByTrigger) -> str:
     hint = (
         f"did you mean {meant!r}?" if meant else "the README has those that there are"
     )
+    if name.startswith("contact."):
+        hint += " (a custom field is contact.custom.KEY)"
     return f"there is no such name; {hint}"
 
 
@@ -134,4 +162,7 @@ def _no_overload(function: str, given: str) -> str:
     told = f"{spoken} does not take {types}"
     if function == "_+_" and any(word in types for word in ("string", "list", "bytes")):
         return f"{told}: texts and lists cannot be joined"
+    for (functions, taken), meant in INSTEAD.items():
+        if spoken in functions.split() and taken == types:
+            return f"{told}; {meant}"
     return told

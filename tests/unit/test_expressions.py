@@ -162,9 +162,30 @@ def test_a_value_is_no_condition() -> None:
         ("contact.city.size(1)", "column 14: size does not take"),
         ("contact.city.__class__", "column 13: this has no fields"),
         ("contact.city ==", "column 16: something is missing at the end"),
-        ("contact.city = 'a'", "column 14: this is no character of the language"),
+        ("contact.city = 'a'", "column 14: equal is =="),
+        ("contact.city == 'a' and contact.dnd", "column 21: and is &&"),
+        ("contact.dnd | contact.dnd", "column 13: or is ||"),
+        ("true && not contact.dnd", "column 13: not is !"),
+        ("contact.dnd # 1", "column 13: this is no character of the language"),
+        ("'vip in contact.tags", "column 1: this text has no end"),
+        (
+            "contact.tags.contains('vip')",
+            "column 22: contains does not take (list(string), string); write 'vip' in",
+        ),
+        (
+            "now - contact.dateAdded > 30",
+            "column 25: > does not take (duration, int); 30 days are duration('720h')",
+        ),
+        (
+            "contact.dateAdded > '2026-01-01'",
+            "column 19: > does not take (timestamp, string); write timestamp('2026-",
+        ),
+        (
+            "contact.plan == 'x'",
+            "column 1: there is no such name; did you mean 'contact.phone'? (a cust",
+        ),
         ("99999999999999999999", "column 1: this number is too large"),
-        ("contact.city == '\\z'", "column 17: this is no character of the language"),
+        ("contact.city == '\\z'", "column 17: this text has no end, or an escape t"),
         (
             "contact.city == '\\ud800'",
             "column 17: this text has no end, or an escape t",
