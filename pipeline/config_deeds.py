@@ -90,6 +90,11 @@ class FilledField(fields.String):
         return text
 
 
+def filled_in(text: str) -> set[str]:
+    """Names of what is filled into a text that `FilledField` has taken."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
 class NewPropertyField(fields.String):
     """The name of a Mailjet property that no mapping of ours writes."""
 

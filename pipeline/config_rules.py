@@ -14,6 +14,7 @@ from pipeline.config_deeds import (
     FilledField,
     TextField,
     TypedDeed,
+    filled_in,
 )
 from pipeline.config_lines import Path
 from pipeline.config_words import ExactSchema, nearest
@@ -24,6 +25,13 @@ from pipeline.expressions import LONGEST, compile_condition, compile_value
 KINDS = OF_MAILS
 TRIGGERS = tuple(VARIABLES)
 TIMED = ("task_due", "appointment_soon")
+TOLD_BY: Mapping[str, tuple[str, ...]] = {
+    "url": ("click",),
+    "campaign": KINDS,
+    "what": ("tagged", *TIMED),
+}
+"""What titles and notes can hold, to the triggers that tell it; the others leave it
+empty."""
 DAY_BEFORE = 24
 """Hours before an appointment, where nothing else is said."""
 ACTIONS = ("tag", "task", "note", "do")
@@ -118,15 +126,21 @@ def _form(
 ) -> Iterator[tuple[Path, str]]:
     """What is wrong with keys that are right one by one."""
     on = data.get("on", frozenset(TRIGGERS))
-    if len([action for action in ACTIONS if action in original]) != 1:
+    given = [action for action in ACTIONS if action in original]
+    if not given:
         yield ("_schema",), f"needs one of {', '.join(ACTIONS[:-1])} and {ACTIONS[-1]}"
+    if len(given) > 1:
+        yield ("_schema",), f"has {' and '.join(given)}; put all deeds into do = [...]"
+    if "on" in data:
+        yield from ((("task",), what) for what in _untold(data.get("task", ""), on))
     if "url_contains" in original and "on" in data and on != {"click"}:
         yield ("url_contains",), 'is about clicks; write on = "click"'
     if "campaign" in original and not on & {*KINDS}:
         yield ("campaign",), "is about events of Mailjet's"
     for name in ("due_days", "assignee"):
         if name in original and "task" not in original:
-            yield (name,), "is about tasks"
+            beside = "; put it beside task in do" if "do" in original else ""
+            yield (name,), f"is about tasks{beside}"
     if "hours_before" in original and not on & {*TIMED}:
         yield ("hours_before",), f"is about {' and '.join(TIMED)}"
     if "existing" in original and "created" not in on:
@@ -153,11 +167,20 @@ def _deeds(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         seen.add(one)
         if deed.facts.get("text") == SUMMARY and not on <= {*KINDS}:
             yield here, "a summary tells of events of Mailjet's"
+        text = deed.facts.get("title") or deed.facts.get("text") or ""
+        yield from ((here, what) for what in _untold(text, on))
         for name, text in deed.facts.get("variables", {}).items():
             try:
                 compile_value(text, on)
             except BadExpression as error:
                 yield (*deed.place, "variables", name), str(error)
+
+
+def _untold(text: str, on: frozenset[str]) -> Iterator[str]:
+    """What a text is filled with that none of the triggers tells."""
+    for name in sorted(filled_in(text) & TOLD_BY.keys()):
+        if not on & {*TOLD_BY[name]}:
+            yield f"{{{name}}} is there on {', '.join(TOLD_BY[name])} alone"
 
 
 def _once(deed: TypedDeed, rule: str) -> str | tuple[str, str]:

@@ -46,7 +46,7 @@ quiet_hours = "none"
 rules = [
   { name = "a", on = "created", existing = true, when = "contact.city == 'a'", do = [
     { add_tag = "t" }, { remove_tag = "u" }, { note = "{when}" },
-    { task = "Call {what}", due_days = 1, assignee = "u1" },
+    { task = "Call {when}", due_days = 1, assignee = "u1" },
     { set_property = "level", value = 5.5 }, { add_to_list = 7, campaign = "c" },
     { send = 8, variables = { city = "contact.city" }, transactional = true },
     { draft = 9, sender = "a@b.org", subject = "s", segment = 4, at_hour = 0 },

@@ -96,7 +96,7 @@ def test_tables_can_stand_by_themselves(tmp_path: Path) -> None:
         ({"task": "{}"}, ".task: cannot be filled in; "),
         ({"task": "{url"}, ".task: a brace is open"),
         ({"task": "  "}, ".task: is empty"),
-        ({"tag": "t"}, ": needs one of tag, task, note and do"),
+        ({"tag": "t"}, ": has tag and task; put all deeds into do = [...]"),
         ({"tag": "t", "task": None}, ".due_days: is about tasks"),
         ({"tag": " ", "task": None, "due_days": None}, ".tag: 1 to 100 characters"),
         (
