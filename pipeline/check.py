@@ -25,6 +25,7 @@ from pipeline.properties import historic_in_place, lost_without, missing_static
 from pipeline.retry import Cause, trouble
 from pipeline.store.health import Pause
 from pipeline.store.setup import SetupRecord
+from pipeline.wording import plural
 
 AND_RESTART = "after a change restart worker and Beat; it then resumes by itself"
 REMEDIES = {
@@ -152,7 +153,7 @@ def _mailjet(kit: Kit) -> Iterator[Finding]:
         yield Finding(Level.FAILURE, f"Mailjet properties: {error}")
         return
     if missing:
-        what = f"Mailjet lacks {len(missing)} properties"
+        what = f"Mailjet lacks {plural(len(missing), 'property', 'properties')}"
         yield Finding(Level.FAILURE, what, RUN_SETUP)
     else:
         yield Finding(Level.OK, "Mailjet properties")
@@ -193,13 +194,16 @@ def _ours(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
     else:
         yield Finding(Level.OK, "set up")
     if held := kit.presence.held():
-        what = f"{held} contacts are missing in GHL's listing and were left alone"
+        missing = plural(held, "contact is", "contacts are")
+        what = f"{missing} missing in GHL's listing and left alone"
         yield Finding(Level.WARNING, what, ACCEPT_DELETIONS)
     if mass := len(kit.optouts.held()):
-        what = f"{mass} contacts opted out in GHL in a mass: excluded, still on lists"
+        out = plural(mass, "contact")
+        what = f"{out} opted out in GHL in a mass: excluded, still on lists"
         yield Finding(Level.WARNING, what, DECIDE_OPTOUTS)
     if emptied := len(kit.emptying.held()):
-        what = f"{emptied} contacts would lose values or tags, and were left alone"
+        losing = plural(emptied, "contact")
+        what = f"{losing} would lose values or tags, left alone"
         yield Finding(Level.WARNING, what, ACCEPT_EMPTYING)
     for name, other in pipeline.kits.items():
         if pause := other.health.paused():

@@ -12,6 +12,7 @@ from pipeline.location_facts import read_budget, read_facts, read_past
 from pipeline.past_runs import Past
 from pipeline.run_cost import calls_of
 from pipeline.run_facts import Facts
+from pipeline.wording import plural
 
 Calls = Mapping[str, Mapping[str, int]]
 
@@ -47,21 +48,20 @@ def show_forecast(kit: Kit, *, as_json: bool) -> None:
 
 def _basis(facts: Facts, past: Past) -> str:
     """What the forecast rests on."""
+    contacts = plural(facts.contacts, "contact")
+    new = f"{facts.new:,} of {contacts} {'is' if facts.new == 1 else 'are'} new"
     if past.runs:
-        runs = "1 run" if past.runs == 1 else f"{past.runs} runs"
-        return f"from {runs}; {facts.new:,} of {facts.contacts:,} contacts are new"
+        return f"from {plural(past.runs, 'run')}; {new}"
     if not facts.remembered:
-        return (
-            f"no run yet: everybody counts as new ({facts.contacts:,} contacts in GHL)"
-        )
-    return f"no run has finished; {facts.new:,} of {facts.contacts:,} contacts are new"
+        return f"no run yet: everybody counts as new ({contacts} in GHL)"
+    return f"no run has finished; {new}"
 
 
 def call_lines(calls: Calls) -> list[str]:
     """Calls by vendor and route, the busiest routes first."""
     lines = []
     for vendor, routes in calls.items():
-        lines.append(f"  {NAMES[vendor]}: {sum(routes.values()):,} calls")
+        lines.append(f"  {NAMES[vendor]}: {plural(sum(routes.values()), 'call')}")
         shown = list(routes.items())[:ROUTES_SHOWN]
         lines += [f"    {number:>9,}  {route}" for route, number in shown]
         if rest := sum(routes.values()) - sum(number for _, number in shown):

@@ -25,6 +25,7 @@ from pipeline.properties import missing_static
 from pipeline.sync.contact import Contact
 from pipeline.sync.fields import NUMBERS, OPTIONS, Custom, Row
 from pipeline.sync.mapping import Layout
+from pipeline.wording import plural
 
 SAMPLE = 100
 """Contacts whose values are tried; one call."""
@@ -154,7 +155,8 @@ def _values(
             if row.datatype == "str" and not row.list_id:
                 longest[row] = max(longest.get(row, 0), len(text))
     for told, count in misfits.items():
-        what = f"{told}: not carried, of {count} in {len(sample)} contacts"
+        looked_at = plural(len(sample), "contact")
+        what = f"{told}: not carried, of {count} in {looked_at}"
         yield Finding(Level.WARNING, what, "add a transform, or another type")
     for row, length in longest.items():
         if length > LONG:

@@ -11,6 +11,7 @@ from pipeline.check import ACCEPT_DELETIONS, DECIDE_OPTOUTS, remedy
 from pipeline.store import call_history, dead_letters
 from pipeline.store.call_history import Sample
 from pipeline.store.records import RESTING, Run
+from pipeline.wording import plural
 
 
 def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
@@ -91,11 +92,13 @@ def needs(status: Mapping[str, Any]) -> list[Need]:
         resume = f"ghl-mailjet resume -c {status['connection']}"
         found.append(Need(what, (), resume))
     if held := status["missing_held_back"]:
-        missing = "contacts are missing in GHL's listing and were left alone:"
-        found.append(Need(f"{held:,} {missing}", (), ACCEPT_DELETIONS))
+        missing = plural(held, "contact is", "contacts are")
+        what = f"{missing} missing in GHL's listing and left alone:"
+        found.append(Need(what, (), ACCEPT_DELETIONS))
     if mass := status["optouts_held_back"]:
-        out = "contacts opted out in GHL in a mass: excluded, still on lists:"
-        found.append(Need(f"{mass:,} {out}", (), DECIDE_OPTOUTS))
+        out = "opted out in GHL in a mass: excluded, still on lists:"
+        what = f"{plural(mass, 'contact')} {out}"
+        found.append(Need(what, (), DECIDE_OPTOUTS))
     return found
 
 

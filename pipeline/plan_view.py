@@ -20,6 +20,7 @@ from pipeline.planning.writes import Change, Plan, Totals, Turn
 from pipeline.sync import ghl_dnd
 from pipeline.sync.aggregates import iso
 from pipeline.terminal import console, unmarked, whole
+from pipeline.wording import plural
 
 CONTACTS_SHOWN = 20
 IDS_SHOWN = 50
@@ -45,8 +46,8 @@ def show_plan(plan: Plan, budget: Budget, *, everybody: bool, mask: bool) -> Non
     contacts = len({turn.contact_id for turn in plan.turns})
     click.echo(
         f"Plan of connection {plan.connection!r}, made {utc(plan.made_ms)} UTC: "
-        f"{_count(contacts, 'contact')}, "
-        f"{_count(sum(plan.totals.kinds.values()), 'write')}. Nothing was written."
+        f"{plural(contacts, 'contact')}, "
+        f"{plural(sum(plan.totals.kinds.values()), 'write')}. Nothing was written."
     )
     _show_totals(plan.totals)
     if plan.needed:
@@ -140,8 +141,8 @@ def show_applied(plan: Plan, applied: Applied) -> None:
     totals = applied.totals
     contacts = len({one.turn.contact_id for one in applied.done})
     click.echo(
-        f"Applied the plan of {utc(plan.made_ms)} UTC: {_count(contacts, 'contact')}, "
-        f"{_count(sum(totals.kinds.values()), 'write')}."
+        f"Applied the plan of {utc(plan.made_ms)} UTC: {plural(contacts, 'contact')}, "
+        f"{plural(sum(totals.kinds.values()), 'write')}."
     )
     _show_totals(totals)
     _echo(call_lines(applied.calls))
@@ -157,10 +158,6 @@ def show_applied(plan: Plan, applied: Applied) -> None:
             click.echo(f"  and {number - IDS_SHOWN:,} more: --json has them all")
     for contact_id, reason in applied.undone.items():
         click.echo(f"not done: {contact_id}: {reason}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _echo(lines: Iterable[str]) -> None:

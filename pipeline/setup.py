@@ -26,6 +26,7 @@ from pipeline.store.setup import SetupRecord
 from pipeline.sync.history import NOTE_HISTORY, TASK_HISTORY
 from pipeline.sync.mapping import CONTACT_ID
 from pipeline.time_zone import zone_of
+from pipeline.wording import plural
 
 BACKFILL_READS = 5
 """For each contact: its tasks, notes and appointments in GHL, two histories in
@@ -75,7 +76,8 @@ def run(
         preferences.read_optouts()
     preferences.read_mailjet_optouts()
     in_ghl, in_mailjet = kit.optouts.counts()
-    tell(f"Opted out: {in_ghl} contacts in GHL, {in_mailjet} addresses in Mailjet")
+    said_no = plural(in_ghl, "contact"), plural(in_mailjet, "address", "addresses")
+    tell(f"Opted out: {said_no[0]} in GHL, {said_no[1]} in Mailjet")
     kit.feed.begin(record.done_ms)
     kit.happened.begin_all(record.done_ms)
     kit.setup.save(record)
@@ -117,7 +119,7 @@ class _Offered:
 def _look_at_ghl(ghl: GhlClient, tell: Tell) -> _Offered:
     total = ghl.list_contacts(None).total
     location = find_location(ghl)
-    tell(f"GHL location {location.name or location.id}: {_count(total)} contacts")
+    tell(f"GHL location {location.name or location.id}: {_contacts(total)}")
     zone = zone_of(location.timezone).key
     if zone != location.timezone:
         tell(f"GHL time zone {location.timezone!r} is unknown: {zone} is used")
@@ -145,7 +147,7 @@ def _tell_backfill(historic: frozenset[str], total: int | None, tell: Tell) -> N
                 "ghl_task and ghl_note to fill; run `ghl-mailjet setup` without it"
             ]
         )
-    reads = _count(None if total is None else BACKFILL_READS * total)
+    reads = "some" if total is None else f"{BACKFILL_READS * total:,}"
     tell(
         "Backfill: the next full run adds the tasks and notes that there are to "
         f"Mailjet's history; that takes up to {reads} calls to read them ("
@@ -179,5 +181,5 @@ def _list(kit: Kit, mailjet: MailjetClient, tell: Tell) -> int:
     return made.id
 
 
-def _count(total: int | None) -> str:
-    return "some" if total is None else f"{total:,}"
+def _contacts(total: int | None) -> str:
+    return "some contacts" if total is None else plural(total, "contact")

@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.config_rules",
         "pipeline.permit",
         "pipeline.retry",
+        "pipeline.wording",
     ),
     ("pipeline.sync",),
     (

@@ -31,6 +31,7 @@ from pipeline.sync.case import Outcome, Result
 from pipeline.sync.history import NOTE_HISTORY, TASK_HISTORY
 from pipeline.sync.reconcile import sync_contact
 from pipeline.sync.rules import EVENT
+from pipeline.wording import plural
 
 ROUNDS = 4
 """A contact wakes another, or itself, and that one may wake more; it ends by itself, as
@@ -90,24 +91,20 @@ def _untold(turns: Iterable[Turn]) -> Iterable[str]:
     """What failed, and what could not be read, each reason once."""
     turns = tuple(turns)
     for reason, number in Counter(t.problem for t in turns if t.problem).items():
-        yield f"{_contacts(number)} cannot be planned: {reason}"
+        yield f"{plural(number, 'contact')} cannot be planned: {reason}"
     left = Counter(reason for turn in turns for reason in turn.left_alone)
     for reason, number in left.items():
-        yield f"{_contacts(number)}, left alone: {reason}"
-
-
-def _contacts(number: int) -> str:
-    return "1 contact" if number == 1 else f"{number:,} contacts"
+        yield f"{plural(number, 'contact')}, left alone: {reason}"
 
 
 def _remarks(told: Plan, missing: Iterable[str], unread_notes: int) -> Iterable[str]:
     of_turns = Counter(remark for turn in told.turns for remark in turn.remarks)
     for remark, number in of_turns.items():
-        yield f"{_contacts(number)}: {remark}"
+        yield f"{plural(number, 'contact')}: {remark}"
     if unread_notes:
         yield (
-            f"notes of {_contacts(unread_notes)} were not read: nothing points at "
-            "them, and a run reads them in their own turn"
+            f"notes of {plural(unread_notes, 'contact')} were not read: nothing points "
+            "at them, and a run reads them in their own turn"
         )
     if missing:
         names = ", ".join(sorted(missing))
@@ -115,13 +112,13 @@ def _remarks(told: Plan, missing: Iterable[str], unread_notes: int) -> Iterable[
     writes = [write for turn in told.turns for write in turn.writes]
     if number := sum(write.kind is Kind.NEW_CONTACT for write in writes):
         yield (
-            f"{_contacts(number)} made in GHL: what follows of them, such as "
+            f"{plural(number, 'contact')} made in GHL: what follows of them, such as "
             "ghl_contact_id in Mailjet, is left to the workers"
         )
     if number := sum(write.vendor == "ghl" for write in writes):
         yield (
-            f"{number:,} writes to GHL need the scope contacts.write, which no read "
-            "can prove"
+            f"{plural(number, 'write to GHL needs', 'writes to GHL need')} the scope "
+            "contacts.write, which no read can prove"
         )
 
 
