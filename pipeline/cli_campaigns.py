@@ -16,6 +16,7 @@ from pipeline.overview import utc
 from pipeline.store.order_records import Placed, Tally
 from pipeline.sync.orders import OrderKind, State
 from pipeline.terminal import console, unmarked, whole
+from pipeline.wording import plural
 
 EXPLAINED = (State.HELD, State.FAILED)
 """Ends that have a reason."""
@@ -26,7 +27,7 @@ Which = tuple[str, OrderKind]
 @click.command()
 @click.option("--contact", metavar="ID", help="The orders of one contact.")
 @click.option("--retry", metavar="CAMPAIGN", help="Let what failed of it go again.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON list, or object.")
 @with_kit
 def campaigns(
     pipeline: Pipeline, kit: Kit, contact: str | None, retry: str | None, as_json: bool
@@ -36,7 +37,7 @@ def campaigns(
     Example: ghl-mailjet campaigns --contact gTqCpqZlEsF0mRTBJz3k
     """
     if retry is not None:
-        _retry(kit, retry)
+        _retry(kit, retry, as_json=as_json)
     elif contact is not None:
         placed = kit.orders.of_contact(contact)
         if as_json:
@@ -52,11 +53,14 @@ def campaigns(
             _show_campaigns(counted)
 
 
-def _retry(kit: Kit, campaign: str) -> None:
+def _retry(kit: Kit, campaign: str, *, as_json: bool) -> None:
     retried = kit.orders.retry(campaign)
     if not retried:
         fail(1, "Nothing of that campaign has failed: ghl-mailjet campaigns")
-    click.echo(f"{retried} wait for their contacts' turn again.")
+    if as_json:
+        click.echo(json.dumps({"campaign": campaign, "retried": retried}))
+    else:
+        click.echo(f"{plural(retried, 'order')} again: decided at the contact's turn.")
 
 
 def _by_campaign(counts: Counter[Tally]) -> dict[Which, Counter[tuple[State, str]]]:

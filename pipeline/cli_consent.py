@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 
 import click
 from rich.table import Table
@@ -16,7 +17,8 @@ from pipeline.command_line import fail, with_kit
 from pipeline.overview import utc
 from pipeline.sync import consent as domain
 from pipeline.sync.aggregates import iso
-from pipeline.terminal import console, unmarked, whole
+from pipeline.terminal import console, progress_bar, unmarked, whole
+from pipeline.wording import plural
 
 SHOWN_IDS = 50
 
@@ -58,7 +60,9 @@ def consent(
 ) -> None:
     """Who said what about mailing a contact, when, and what follows.
 
-    Example: ghl-mailjet consent gTqCpqZlEsF0mRTBJz3k --opt-in "form 1234, page 2"
+    Exit code 1 if nothing is known, or an opt-in did not open.
+
+    Example: ghl-mailjet consent CONTACT_ID --opt-in "form 1234, page 2"
     """
     outcome = ""
     if proof is not None:
@@ -119,13 +123,15 @@ def consent_report(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
     Example: ghl-mailjet consent-report --json
     """
     record = kit.require_record()
-    report = report_.compare(kit, record)
+    with progress_bar() as (tell, progress):
+        tell("reading Mailjet")
+        report = report_.compare(kit, record, progress=progress)
     if as_json:
         click.echo(json.dumps(asdict(report)))
     else:
         click.echo(
-            f"Compared {report.contacts:,} contacts with {report.subscribers:,} "
-            "subscribers."
+            f"Compared {plural(report.contacts, 'contact')} with "
+            f"{plural(report.subscribers, 'subscriber')}."
         )
         _show("opted out in GHL and mailable in Mailjet", report.mailable)
         _show("out in Mailjet and not blocked in GHL", report.unblocked)
@@ -149,8 +155,11 @@ def _show(what: str, ids: tuple[str, ...]) -> None:
 @click.command()
 @click.option("--confirm", is_flag=True, help="They were meant: unsubscribe them.")
 @click.option("--revoke", is_flag=True, help="A slip: include whom GHL has open again.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, all ids.")
 @with_kit
-def optouts(pipeline: Pipeline, kit: Kit, confirm: bool, revoke: bool) -> None:
+def optouts(
+    pipeline: Pipeline, kit: Kit, confirm: bool, revoke: bool, as_json: bool
+) -> None:
     """Contacts that opted out in GHL in a mass: excluded at once, unsubscribed from
     lists only once that is confirmed, because Mailjet cannot take it back.
 
@@ -158,10 +167,17 @@ def optouts(pipeline: Pipeline, kit: Kit, confirm: bool, revoke: bool) -> None:
     """
     if confirm and revoke:
         raise click.UsageError("--confirm or --revoke, not both")
-    if confirm:
-        click.echo(f"{opting_in.confirm_mass(kit):,} contacts are being unsubscribed.")
+    tell = partial(click.echo, err=as_json)
+    confirmed = opting_in.confirm_mass(kit) if confirm else 0
+    revoked = opting_in.revoke_mass(kit, tell) if revoke else 0
+    held = tuple(kit.optouts.held())
+    if as_json:
+        told = {"confirmed": confirmed, "revoked": revoked, "held": held}
+        click.echo(json.dumps(told))
+    elif confirm:
+        being = plural(confirmed, "contact is", "contacts are")
+        click.echo(f"{being} being unsubscribed.")
     elif revoke:
-        click.echo(f"{opting_in.revoke_mass(kit, click.echo):,} taken back.")
+        click.echo(f"{revoked:,} taken back.")
     else:
-        held = kit.optouts.held()
-        _show("opted out in a mass, and wait for --confirm or --revoke", tuple(held))
+        _show("opted out in a mass; wait for --confirm or --revoke", held)

@@ -37,17 +37,25 @@ STAYS = (
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the certificate is written; a new file in this directory by default.",
 )
+@click.option("--json", "as_json", is_flag=True, help="The certificate; needs --yes.")
 @with_kit
 def erase_person(
-    pipeline: Pipeline, kit: Kit, who: str, yes: bool, certificate: Path | None
+    pipeline: Pipeline,
+    kit: Kit,
+    who: str,
+    yes: bool,
+    certificate: Path | None,
+    as_json: bool,
 ) -> None:
     """Erase a person in GHL, in Mailjet and here, for good.
 
     Every contact with the address is the same person. Repeating it does no harm, and
-    finishes what was interrupted.
+    finishes what was interrupted. Exit code 1 if something of it was not erased.
 
     Example: ghl-mailjet erase gTqCpqZlEsF0mRTBJz3k
     """
+    if as_json and not yes:
+        raise click.UsageError("--json asks nothing, so it goes with --yes")
     if kit.settings.read_only:
         raise ConfigError(["SYNC_MODE=read-only: nothing can be erased"])
     if pause := kit.health.paused():
@@ -60,7 +68,8 @@ def erase_person(
     person = find(kit, who)
     if not person.is_known:
         fail(1, f"{who}: neither side has such a person, and nothing is kept of one.")
-    _show(person)
+    if not as_json:
+        _show(person)
     if not yes:
         _confirm(person)
     try:
@@ -85,7 +94,10 @@ def erase_person(
             file.write(json.dumps(told, indent=2) + "\n")
     except OSError as error:
         fail(1, f"Erased, but the certificate was not written: {error.strerror}")
-    click.echo(f"{_summary(done)}\nCertificate: {path}")
+    if as_json:
+        click.echo(json.dumps({**told, "file": str(path)}))
+    else:
+        click.echo(f"{_summary(done)}\nCertificate: {path}")
 
 
 def _show(person: Person) -> None:

@@ -1,8 +1,10 @@
 """`ghl-mailjet health`: what a supervisor asks, every few seconds, of one process."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from threading import Thread
 
 import click
@@ -30,7 +32,8 @@ LONGEST_SECONDS = 1.5
     is_flag=True,
     help="Fail only where a new start would help: not because Redis is away.",
 )
-def health(process: str, node: str, liveness: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def health(process: str, node: str, liveness: bool, as_json: bool) -> None:
     """Say whether a process of this host does its work.
 
     Ends with 0 if it does and with 1 if not, within two seconds.
@@ -39,7 +42,10 @@ def health(process: str, node: str, liveness: bool) -> None:
     """
     answer = within(LONGEST_SECONDS, lambda: _ask(Process(process), node))
     good = answer.alive if liveness else answer.healthy
-    click.echo(answer.why, err=not good)
+    if as_json:
+        click.echo(json.dumps({"process": process, **asdict(answer)}))
+    else:
+        click.echo(answer.why, err=not good)
     sys.exit(0 if good else 1)
 
 

@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 
 from pipeline.bootstrap import Pipeline
-from pipeline.command_line import fail, with_pipeline
+from pipeline.command_line import fail, show_replayed, with_pipeline
 from pipeline.overview import utc
 from pipeline.store.inbox import Failed, Inbox
 from pipeline.terminal import console, unmarked, whole
@@ -25,7 +25,7 @@ def inbox(pipeline: Pipeline, as_json: bool, replay: str | None) -> None:
     Example: ghl-mailjet inbox --replay all
     """
     if replay is not None:
-        _replay(pipeline.inbox, replay)
+        _replay(pipeline.inbox, replay, as_json=as_json)
         return
     counts, failed = pipeline.inbox.counts(), pipeline.inbox.failed()
     if as_json:
@@ -37,16 +37,16 @@ def inbox(pipeline: Pipeline, as_json: bool, replay: str | None) -> None:
         }
         click.echo(json.dumps(told))
         return
-    console.print(f"{counts.waiting:,} wait, {counts.due:,} of them are due now.")
+    console.print(f"Waiting: {counts.waiting:,}, due now: {counts.due:,}.")
     _show(failed)
 
 
-def _replay(inbox: Inbox, which: str) -> None:
+def _replay(inbox: Inbox, which: str, *, as_json: bool) -> None:
     ids = [one.id for one in inbox.failed()] if which == ALL else [which]
     replayed = inbox.replay(ids)
     if which != ALL and not replayed:
         fail(1, "No failed entry has that id: ghl-mailjet inbox")
-    click.echo(f"{replayed} of {len(ids)} wait again.")
+    show_replayed(replayed, len(ids), as_json=as_json)
 
 
 def _show(failed: list[Failed]) -> None:

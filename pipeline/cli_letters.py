@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from pipeline import replaying
 from pipeline import why as why_
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.command_line import with_kit
+from pipeline.command_line import show_replayed, with_kit
 from pipeline.overview import utc
 from pipeline.replaying import Wanted
 from pipeline.store.dead_letters import DeadLetter
@@ -83,6 +83,7 @@ def _show_letters(letters: list[DeadLetter]) -> None:
 @of_cause
 @of_age
 @click.option("--all", "everything", is_flag=True, help="All letters.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @with_kit
 def replay(
     pipeline: Pipeline,
@@ -92,6 +93,7 @@ def replay(
     cause: str | None,
     older_than: float,
     everything: bool,
+    as_json: bool,
 ) -> None:
     """Let dead letters be tried again; repeating it does no harm.
 
@@ -103,7 +105,7 @@ def replay(
     if not (ids or cause or older_than or everything):
         raise click.UsageError("name contact ids, --cause, --older-than or --all")
     chosen = replaying.letters(kit, Wanted(ids or None, cause, older_than))
-    click.echo(f"{replaying.replay(kit, chosen)} of {len(chosen)} wait again.")
+    show_replayed(replaying.replay(kit, chosen), len(chosen), as_json=as_json)
 
 
 @click.command()

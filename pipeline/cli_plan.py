@@ -2,26 +2,21 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.command_line import fail, with_kit
+from pipeline.command_line import INTERRUPTED, fail, with_kit
 from pipeline.location_facts import read_budget
 from pipeline.plan_view import applied_as_json, plan_as_json, show_applied, show_plan
 from pipeline.planning.applying import apply_plan
 from pipeline.planning.plan_file import load_plan, save_plan
 from pipeline.planning.planner import plan as make_plan
 from pipeline.sync.snapshot import Fingerprint
+from pipeline.terminal import progress_bar
 
 FILE = click.Path(dir_okay=False, path_type=Path)
-INTERRUPTED = 130
-"""What shells report of a command that Ctrl-C ended."""
 
 
 @click.command()
@@ -50,7 +45,7 @@ def plan(
     """
     if out is not None and not out.absolute().parent.is_dir():
         fail(2, f"--out: {out.parent} is no directory")
-    with _progress() as (tell, progress):
+    with progress_bar() as (tell, progress):
         made = make_plan(kit, contact_ids, tell=tell, progress=progress)
     if out is not None:
         save_plan(made, out, _fingerprint(kit))
@@ -78,7 +73,7 @@ def apply(pipeline: Pipeline, kit: Kit, plan_file: Path, as_json: bool) -> None:
     """
     made = load_plan(plan_file, _fingerprint(kit))
     try:
-        with _progress() as (tell, progress):
+        with progress_bar() as (tell, progress):
             tell("applying")
             applied = apply_plan(kit, made, progress)
     except KeyboardInterrupt:
@@ -96,22 +91,3 @@ def apply(pipeline: Pipeline, kit: Kit, plan_file: Path, as_json: bool) -> None:
 
 def _fingerprint(kit: Kit) -> Fingerprint:
     return Fingerprint(kit.require_record().key)
-
-
-@contextmanager
-def _progress() -> Iterator[
-    tuple[Callable[[str], object], Callable[[int, int], object]]
-]:
-    """A bar on stderr, where that is a terminal: what is done, and how far it is."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
-        bar = bars.add_task("", total=None)
-        yield (
-            lambda what: bars.update(bar, description=what),
-            lambda done, total: bars.update(
-                bar, description="contacts", completed=done, total=total
-            ),
-        )

@@ -22,7 +22,10 @@ VALUE_LENGTH = 60
 
 @click.group()
 def rules() -> None:
-    """Try the rules of a connection."""
+    """Try the rules of a connection.
+
+    Example: ghl-mailjet rules test CONTACT_ID --tag vip
+    """
 
 
 @rules.command("test")
@@ -49,7 +52,7 @@ def try_on(
 
     Each rule is tried as if what it waits for had just happened.
 
-    Example: ghl-mailjet rules test gTqCpqZlEsF0mRTBJz3k --tag vip
+    Example: ghl-mailjet rules test CONTACT_ID --tag vip
     """
     supposed = Supposed(tag.strip().lower(), changed, url, campaign)
     trials = try_rules(kit, contact_id, supposed)

@@ -111,9 +111,13 @@ def _word(value: Any) -> str:
     return plain[value] if isinstance(value, bool | None) else str(value) or "-"
 
 
+of_pause = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+
+
 @click.command()
+@of_pause
 @with_kit
-def pause(pipeline: Pipeline, kit: Kit) -> None:
+def pause(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
     """Pause a connection: all but consent waits, until `resume`.
 
     Contacts being synced now are finished. A no is still carried to the other side,
@@ -122,13 +126,17 @@ def pause(pipeline: Pipeline, kit: Kit) -> None:
     Example: ghl-mailjet pause -c acme
     """
     kit.operator_pause.begin()
+    if as_json:
+        _tell_pause(kit)
+        return
     click.echo(f"Connection {kit.connection.name!r} is paused; consent goes on.")
     click.echo("To go on: ghl-mailjet resume")
 
 
 @click.command()
+@of_pause
 @with_kit
-def resume(pipeline: Pipeline, kit: Kit) -> None:
+def resume(pipeline: Pipeline, kit: Kit, as_json: bool) -> None:
     """Let a connection go on that an operator paused; nothing was lost meanwhile.
 
     A pause that a vendor's failure made ends by itself.
@@ -137,6 +145,16 @@ def resume(pipeline: Pipeline, kit: Kit) -> None:
     """
     name = kit.connection.name
     was_paused = kit.operator_pause.end()
+    if as_json:
+        _tell_pause(kit)
+        return
     click.echo(f"Connection {name!r} {'goes on' if was_paused else 'was not paused'}.")
     if (failure := kit.health.paused()) is not None:
         click.echo(f"It is still paused: {failure.reason}\n  {remedy(failure)}")
+
+
+def _tell_pause(kit: Kit) -> None:
+    failure, name = kit.health.paused(), kit.connection.name
+    by_operator = kit.operator_pause.since_ms() is not None
+    told = {"connection": name, "paused_by_operator": by_operator}
+    click.echo(json.dumps({**told, "paused": failure and failure.reason}))

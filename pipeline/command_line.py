@@ -4,6 +4,7 @@ A command that lives in a module of its own takes these from here and is added t
 group in `pipeline/cli.py`.
 """
 
+import json
 import sys
 from collections.abc import Callable
 from functools import update_wrapper
@@ -18,6 +19,8 @@ from pipeline.errors import ConfigError, PipelineError
 
 P = ParamSpec("P")
 
+INTERRUPTED = 130
+"""What shells report of a command that Ctrl-C ended."""
 UNNAMED = "default"
 """What the connection of `.env` is called."""
 
@@ -69,6 +72,8 @@ def with_pipeline(
         pipeline = build(settings)
         try:
             command(pipeline, *args, **kwargs)
+        except KeyboardInterrupt:
+            fail(INTERRUPTED, "Interrupted.")
         except ConfigError as error:
             fail(2, *error.problems)
         except PipelineError as error:
@@ -77,6 +82,14 @@ def with_pipeline(
             fail(1, f"Redis: {type(error).__name__}; is it running at REDIS_URL?")
 
     return update_wrapper(run, command)
+
+
+def show_replayed(replayed: int, chosen: int, *, as_json: bool) -> None:
+    """How many of those that were chosen wait again; the others did already."""
+    if as_json:
+        click.echo(json.dumps({"chosen": chosen, "replayed": replayed}))
+    else:
+        click.echo(f"Wait again: {replayed} of {chosen}.")
 
 
 def fail(code: int, *lines: str) -> NoReturn:

@@ -43,14 +43,22 @@ class Report:
     unblocked: tuple[str, ...] = ()
 
 
-def compare(kit: Kit, record: SetupRecord) -> Report:
+Progress = Callable[[int, int | None], object]
+
+
+def compare(
+    kit: Kit, record: SetupRecord, *, progress: Progress = lambda done, total: None
+) -> Report:
     """Compare both sides, keep the counts, and let whoever differs be synced.
+
+    Args:
+        progress: gets how many contacts of how many were compared, page by page.
 
     Raises:
         ConfigError: GHL's search is refused, and without it nobody can tell.
         VendorError: see `pipeline.errors`.
     """
-    report = _Comparer(kit, record).report()
+    report = _Comparer(kit, record, progress).report()
     counts = {**asdict(report), "mailable": len(report.mailable)}
     counts["unblocked"] = len(report.unblocked)
     kit.setup.save_drift(json.dumps(counts))
@@ -76,8 +84,9 @@ class _Place:
 
 
 class _Comparer:
-    def __init__(self, kit: Kit, record: SetupRecord) -> None:
+    def __init__(self, kit: Kit, record: SetupRecord, progress: Progress) -> None:
         self._kit = kit
+        self._progress = progress
         self._policy = kit.policy(record)
         permit = Permit(Lane.LIVE)
         self._ghl = kit.ghl(permit)
@@ -109,7 +118,10 @@ class _Comparer:
             # Rows may lack `dndSettings`; the filter answers all the same.
             pages = self._pages(OPTOUT_FILTER)
             optouts = {contact.id for page in pages for contact in page.contacts}
+            done = 0
             for page in self._pages(()):
+                done += len(page.contacts)
+                self._progress(done, page.total)
                 for one in page.contacts:
                     yield one, bool(ghl_dnd.ghl_blocks(one)) or one.id in optouts
         except PermanentError as error:

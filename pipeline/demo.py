@@ -28,7 +28,7 @@ from pipeline.demo_contact import Example
 from pipeline.errors import ConfigError
 from pipeline.permit import Lane
 from pipeline.store.state import PREFIX
-from pipeline.terminal import console, watch_run
+from pipeline.terminal import console, show_end, watch_run
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -46,7 +46,10 @@ PLENTY = {"tasks": 1.0, "notes": 1.0, "appointments": 0.3}
 def demo(contacts: int, keep: bool) -> None:
     """Run the whole product here, on two local vendors with invented people.
 
-    Uses the Redis server that REDIS_URL names, else one that it starts.
+    Uses the Redis server that REDIS_URL names, else one that it starts. Exit code 1
+    if the resync did not finish.
+
+    Example: ghl-mailjet demo --contacts 50
     """
     # Both: a shell starts background jobs with SIGINT ignored.
     for sign in (signal.SIGTERM, signal.SIGINT):
@@ -102,7 +105,9 @@ def _run(stack: ExitStack, contacts: int, *, keep: bool) -> None:
     example.show()
     console.rule("Full resync")
     started = runs.start_run(kit)
-    code = watch_run(pipeline, kit, started.run_id)
+    run = watch_run(pipeline, kit, started.run_id)
+    show_end(kit, run)
+    code = 0 if run.is_finished else 1
     console.rule("The same contact after")
     example.show()
     if not code:

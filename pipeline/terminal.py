@@ -1,12 +1,23 @@
-"""What the command line shows: tables, a status, a progress bar."""
+"""What the command line shows: tables, and how far something is.
+
+Results go to stdout. Progress goes to stderr, and only where that is a terminal.
+"""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from redis.exceptions import RedisError
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column, Table
 
 from pipeline.bootstrap import Kit, Pipeline
@@ -21,8 +32,10 @@ from pipeline.overview import (
 )
 from pipeline.store import dead_letters
 from pipeline.store.records import RESTING, Run
+from pipeline.wording import plural
 
 console = Console(highlight=False)
+errors = Console(highlight=False, stderr=True)
 MARKS = {
     Level.OK: "[green]ok     [/]",
     Level.WARNING: "[yellow]warning[/]",
@@ -31,6 +44,9 @@ MARKS = {
 REFRESH_SECONDS = 0.5
 REDIS_PATIENCE_SECONDS = 120.0
 BEAT_SILENT_SECONDS = 15
+Tell = Callable[[str], object]
+Count = Callable[[int, int | None], object]
+"""Gets how many are done, of how many where that is known."""
 
 
 def show_finding(finding: Finding) -> None:
@@ -66,13 +82,29 @@ def show_runs(found: Iterable[Run], bulk_hours: tuple[int, int]) -> None:
         console.print("No run yet: ghl-mailjet resync --watch")
 
 
-def _say(line: str) -> None:
-    """A line that may be copied: never broken at the width of the terminal."""
-    console.print(unmarked(line), soft_wrap=True)
+def _bars(*columns: ProgressColumn, stays: bool = False) -> Progress:
+    """Bars on stderr, or nothing; one that stays is left on the screen at the end."""
+    return Progress(
+        *columns, console=errors, transient=not stays, disable=not errors.is_terminal
+    )
 
 
-def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> int:
-    """Show a run until it ends; 0 when it finished.
+@contextmanager
+def progress_bar() -> Iterator[tuple[Tell, Count]]:
+    """A bar: what is done, and how many contacts of how many it has been done for."""
+    text = TextColumn("{task.description}")
+    with _bars(text, BarColumn(), MofNCompleteColumn()) as bars:
+        bar = bars.add_task("", total=None)
+        yield (
+            lambda what: bars.update(bar, description=what),
+            lambda done, total: bars.update(
+                bar, description="contacts", completed=done, total=total
+            ),
+        )
+
+
+def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> Run:
+    """Show how far a run is until it ends; the run as it is then.
 
     Redis may go away for two minutes meanwhile.
     """
@@ -86,11 +118,11 @@ def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> int:
     )
     away_since: float | None = None
     state = ""
-    with Progress(*columns, console=console) as progress:
+    with _bars(*columns, stays=True) as progress:
         bar = progress.add_task("starting", total=0, rate="", note="")
         while True:
             try:
-                run = _find(kit, run_id)
+                run = find_run(kit, run_id)
                 note = _note(pipeline, kit)
                 away_since = None
             except RedisError as error:
@@ -104,7 +136,9 @@ def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> int:
             if run.state == RESTING != state:
                 # On a line of its own: beside the bar there may be no room for it.
                 until = state_of(run, kit.connection.schedule.bulk_hours)
-                _say(f"Run {run.id} is {until}; at once: ghl-mailjet runs resume")
+                line = f"Run {run.id} is {until}; at once: ghl-mailjet runs resume"
+                # It may be copied: never broken at the width of the terminal.
+                errors.print(unmarked(line), soft_wrap=True)
             state = run.state
             done = run.settled + run.dead
             progress.update(
@@ -118,10 +152,15 @@ def watch_run(pipeline: Pipeline, kit: Kit, run_id: str) -> int:
             if not run.is_active:
                 break
             time.sleep(REFRESH_SECONDS)
-    return _report(kit, run)
+    return run
 
 
-def _find(kit: Kit, run_id: str) -> Run:
+def find_run(kit: Kit, run_id: str) -> Run:
+    """The run under way, or one of the last that ended.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
     current = kit.ledger.run()
     if current is not None and current.id == run_id:
         return current
@@ -148,16 +187,16 @@ def _note(pipeline: Pipeline, kit: Kit) -> str:
     return f"GHL budget left today {left:,}"
 
 
-def _report(kit: Kit, run: Run) -> int:
+def show_end(kit: Kit, run: Run) -> None:
+    """Say how a run ended, and what of it failed."""
     console.print(
         f"Run {run.id} {run.state} in {elapsed_seconds(run):.1f} s: {outcomes(run)}"
     )
     if run.dead:
         letters = dead_letters.read(kit.redis, kit.connection.name)
         for cause, count in dead_letters.causes(letters).items():
-            console.print(f"  {count:,} dead letters: {cause}")
+            console.print(f"  {plural(count, 'dead letter')}: {cause}")
         console.print("  See: ghl-mailjet dead-letters")
-    return 0 if run.state == "finished" else 1
 
 
 def whole(header: str) -> Column:

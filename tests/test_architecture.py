@@ -115,6 +115,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.cli_plan",
         "pipeline.cli_campaigns",
         "pipeline.cli_rules",
+        "pipeline.cli_runs",
         "pipeline.plan_view",
         "pipeline.command_line",
         "pipeline.cli_health",

@@ -137,6 +137,8 @@ def sandbox(
 
     Nothing leaves the machine, nothing is kept. See how it is going, or break it, under
     /_sandbox/ on the GHL port.
+
+    Example: ghl-mailjet sandbox --contacts 1000 --env-file sandbox.env
     """
     try:
         settings = Settings(**options)
@@ -197,8 +199,10 @@ def _greet(
     settings = worlds[0].settings
     if len(worlds) > 1:
         click.echo(f"Locations    {len(worlds)}, with a Mailjet account each")
-    click.echo(f"GoHighLevel  {ghl}  {people} contacts, rate {settings.ghl_rate}")
-    click.echo(f"Mailjet      {mailjet}  {known} subscribers, {settings.mailjet_rate}")
+    click.echo(f"GoHighLevel  {ghl}  contacts: {people}, rate {settings.ghl_rate}")
+    click.echo(
+        f"Mailjet      {mailjet}  subscribers: {known}, rate {settings.mailjet_rate}"
+    )
     click.echo(f"What was asked      curl {ghl}/_sandbox/stats")
     click.echo(
         f'Break something     curl {ghl}/_sandbox/faults -d \'{{"kind":"500"}}\''

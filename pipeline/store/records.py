@@ -85,6 +85,11 @@ class Run:
     def is_active(self) -> bool:
         return self.state in ACTIVE_STATES
 
+    @property
+    def is_finished(self) -> bool:
+        """Ended with everybody looked at; else it is active, or was cancelled."""
+        return self.state == "finished"
+
 
 @dataclass(frozen=True)
 class Backlog:

@@ -224,10 +224,10 @@ def test_letters_are_filtered_by_cause_and_age_and_replayed_as_they_are_shown(dr
 
     assert [letter["ghl_id"] for letter in old] == ["a"]
     assert answers == [
-        "1 of 1 wait again.\n",
-        "1 of 1 wait again.\n",
-        "0 of 0 wait again.\n",
-        "1 of 1 wait again.\n",
+        "Wait again: 1 of 1.\n",
+        "Wait again: 1 of 1.\n",
+        "Wait again: 0 of 0.\n",
+        "Wait again: 1 of 1.\n",
     ]
     assert wrong.exit_code == 2
     assert driver.waiting(Lane.LIVE) == {"a", "b", "c"}

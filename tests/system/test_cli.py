@@ -296,16 +296,13 @@ def test_sync_of_a_contact_that_was_deleted_says_so(
     assert done.stdout == f"{ana['id']}: deleted in GHL\n"
 
 
-def test_resync_watch_shows_progress_and_ends_with_the_run(
-    running: Installation, ana: Row
-) -> None:
+def test_resync_watch_ends_with_the_run(running: Installation, ana: Row) -> None:
     done = running.processes.command("resync", "--watch")
 
     run = running.last_run()
     assert run is not None
     assert (done.returncode, done.stderr) == (0, "")
     assert lines(done.stdout)[0] == f"Run {run.id} started."
-    assert f"{run.discovered}/{run.discovered}" in done.stdout
     assert f"Run {run.id} finished in " in done.stdout
     assert address_of(ana) in running.mailed()
 
@@ -456,7 +453,7 @@ def test_status_says_how_to_accept_what_was_held_back(running: Installation) -> 
     running.pipeline.redis.delete(key)
 
     assert lines(shown)[-2:] == [
-        "12 contacts are missing in GHL's listing and were left alone:",
+        "12 contacts are missing in GHL's listing and left alone:",
         "  what to do: if they were deleted: ghl-mailjet resync --accept-deletions",
     ]
 
@@ -505,19 +502,11 @@ def test_a_dead_letter_is_shown_with_its_reason_until_it_is_replayed(
     assert letters[0]["reason"].startswith("ghl: GET /contacts/:contactId: 200")
     assert ana["id"] in shown
     assert others == "No dead letters.\n"
-    assert replayed.stdout == "1 of 1 wait again.\n"
+    assert replayed.stdout == "Wait again: 1 of 1.\n"
     assert running.letters() == []
 
 
 # How it is told
-
-
-@pytest.mark.parametrize("command", ["check", "sync", "resync", "replay"])
-def test_help_has_an_example_to_copy(without_settings: Processes, command: str) -> None:
-    done = without_settings.command(command, "-h")
-
-    assert done.returncode == 0
-    assert f"Example: ghl-mailjet {command} " in done.stdout
 
 
 def test_help_names_every_command(without_settings: Processes) -> None:
@@ -529,12 +518,3 @@ def test_help_names_every_command(without_settings: Processes) -> None:
     )
     assert done.returncode == 0
     assert all(f"\n  {command} " in done.stdout for command in commands)
-
-
-@pytest.mark.parametrize("typed", ["check", "status", "runs"])
-def test_there_are_no_colours_where_there_is_no_terminal(
-    running: Installation, typed: str
-) -> None:
-    done = running.processes.command(typed)
-
-    assert "\x1b" not in done.stdout + done.stderr

@@ -183,7 +183,7 @@ def test_a_contact_that_cannot_be_read_is_alone_and_can_be_replayed(
     running.until(running.has_finished, "the contact is done")
 
     subscriber = running.sandbox.subscriber(poison["email"])
-    assert done.stdout == "1 of 1 wait again.\n"
+    assert done.stdout == "Wait again: 1 of 1.\n"
     assert running.letters() == []
     assert subscriber is not None
     state = running.sandbox.contact(poison["id"])["state"]

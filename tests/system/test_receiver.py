@@ -591,17 +591,17 @@ def test_the_command_shows_what_failed_and_tries_it_again(
     everything = command("inbox", "--replay", "all")
 
     assert empty.stdout.splitlines() == [
-        "0 wait, 0 of them are due now.",
+        "Waiting: 0, due now: 0.",
         "No entry failed.",
     ]
     assert claimed.id in shown.stdout
-    assert "1 wait, 1 of them are due now." in shown.stdout
+    assert "Waiting: 1, due now: 1." in shown.stdout
     assert [(f["id"], f["reason"]) for f in told["failed"]] == [
         (claimed.id, "NotFound: mailjet: 404")
     ]
     assert (told["waiting"], told["due"], told["handled"]) == (1, 1, {})
     assert "person1@example.com" not in shown.stdout + json.dumps(told)
     assert (unknown.returncode, unknown.stdout) == (1, "")
-    assert (one.returncode, one.stdout) == (0, "1 of 1 wait again.\n")
-    assert (everything.returncode, everything.stdout) == (0, "0 of 0 wait again.\n")
+    assert (one.returncode, one.stdout) == (0, "Wait again: 1 of 1.\n")
+    assert (everything.returncode, everything.stdout) == (0, "Wait again: 0 of 0.\n")
     assert pipeline.inbox.counts() == Counts(waiting=2, due=2, failed=0)
