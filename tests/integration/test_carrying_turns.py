@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import bootstrap
+from pipeline import policy_book
 from pipeline.mailjet.client import MailjetClient
 from pipeline.permit import Lane
 from tests.driver import Driver, dnd
@@ -46,7 +46,7 @@ def pass_hours(driver, redis, monkeypatch):
 
     def pass_hours(hours: float) -> None:
         then = time.time() + hours * 3600
-        monkeypatch.setattr(bootstrap, "time", SimpleNamespace(time=lambda: then))
+        monkeypatch.setattr(policy_book, "time", SimpleNamespace(time=lambda: then))
         key = driver.ledger.key("crossings")
         for member in redis.zrangebyscore(key, "-inf", then * 1000):
             redis.zadd(key, {member: 1})

@@ -6,24 +6,28 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
 
-from pipeline import consent_report, opting_in, runs
+from pipeline import consent_report, opting_in, overview, runs, sending
+from pipeline.expressions import compile_condition
 from pipeline.feedback import Feedback
 from pipeline.permit import Lane
 from pipeline.polls import Polls
 from pipeline.store.state import CONNECTION_KEYS, Key
 from pipeline.sync import fields as mapping
+from pipeline.sync.deeds import Send
 from pipeline.sync.mail_event import EventKind, MailEvent
 from pipeline.sync.rules import EVENT
-from tests.builders import make_event
+from pipeline.sync.triggers import Trigger
+from tests.builders import make_event, make_rule
 from tests.driver import Driver, dnd
 from tests.keyspace import Touched, rows_of
 from tests.sandbox import MailjetCaller, Row, Sandbox, fresh_email
+from tests.sandbox_sending import DOMAIN
 from tests.valkey import Valkey
 
 PEOPLE = 60
@@ -37,7 +41,8 @@ AT_REST = {
     *("crossings", "turn:notes", "feed:note", "feed:task"),
     *("consent", "told", "alive", "drift"),
     *("reading:bounces", "reading:clicks", "reading:opens", "reading:spam"),
-    "reading:unsub",
+    *("reading:unsub", "success", "callbacks"),
+    *("rules", "orders", "orders:of", "orders:ended", "orders:day", "campaigns"),
 }
 """What a connection keeps for ever; all else that is left has an hour of death."""
 DAY_SECONDS = 86_400
@@ -186,6 +191,7 @@ def life() -> Iterator[Life]:
         what_goes_wrong(life)
         deletions(life)
         emptying(life)
+        ordered(life)
         limits(life)
         many_runs(life)
         driver.full_run()
@@ -363,12 +369,46 @@ def emptying(life: Life) -> None:
     life.look("emptying accepted")
 
 
+def ordered(life: Life) -> None:
+    """What a rule wants sent: in the quiet hours, while it is sent, and after that."""
+    driver, setup = life.driver, life.driver.kit
+    moved = make_rule(
+        Send(1001, "moved", sender=f"hello@{DOMAIN}"),
+        name="moved",
+        on=frozenset({Trigger.UPDATED}),
+        when=compile_condition("contact.city == 'Porto'", [Trigger.UPDATED]),
+    )
+    awake = replace(setup.connection, live=True, quiet_hours=None)
+    driver.kit = replace(setup, rules=(*setup.rules, moved), connection=awake)
+    driver.full_run()
+    for hours in ((0, 0), None):
+        quiet = replace(awake, quiet_hours=hours)
+        driver.kit = replace(driver.kit, connection=quiet)
+        person = driver.person(city="Faro")
+        driver.sync(person["id"])
+        driver.sandbox.put_contact(id=person["id"], city="Porto")
+        driver.sync(person["id"])
+        driver.work()
+        life.look(f"ordered, quiet hours {hours}")
+    batch = driver.kit.orders.take(50)
+    life.look("being sent")
+    driver.kit.orders.again(batch.token, [one.order.id for one in batch.ready], 0)
+    sending.send_ready(driver.kit)
+    driver.kit.operator_pause.begin()
+    life.look("sent, and paused by an operator")
+    driver.kit.operator_pause.end()
+
+
 def limits(life: Life) -> None:
     """Nothing goes out, as after a vendor's refusal."""
     ledger = life.driver.ledger
     for lane in Lane:
         ledger.rest(lane, 30, "a limit is reached")
     life.look("resting")
+    driver = life.driver
+    overview.note_calls(driver.pipeline)
+    driver.kit.freshness.save_callbacks(7, [])
+    life.look("seen from outside")
     life.driver.pipeline.redis.delete(ledger.key("rests"), ledger.key("rests:bulk"))
 
 
