@@ -76,7 +76,7 @@ def try_on(
             unmarked("\n".join(_follows(trial))),
         )
     console.print(table)
-    if not kit.connection.live:
+    if not kit.connection.live and any(trial.decisions for trial in trials):
         click.echo("Not live: mails are checked by Mailjet, and not sent.")
 
 
@@ -89,7 +89,9 @@ def _fires(trial: Trial) -> str:
 
 
 def _because(trial: Trial) -> str:
-    lines = [trial.rule.when.text] if trial.rule.when else ["it has no condition"]
+    if not trial.rule.when:
+        return trial.reason or "it has no condition"
+    lines = [trial.rule.when.text]
     lines += [f"{name} = {_cut(_plain(value))}" for name, value in trial.facts.items()]
     return "\n".join([*lines, *filter(None, [trial.reason])])
 
@@ -132,7 +134,9 @@ def _decided(decision: Decision) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def _cut(text: str) -> str:

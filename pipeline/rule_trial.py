@@ -34,6 +34,7 @@ from pipeline.sync.triggers import (
 
 NOTHING_AHEAD = "nothing ahead"
 NO_TAGS = "no tags"
+OTHER_MAIL = "another link or campaign; suppose one with --url, --campaign"
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class _Trying:
             self._policy,
             is_whole=True,
         )
-        now = {(one.rule.name, one.change.trigger) for one in noticed.fired}
+        now = {(one.rule.name, _which(one.change)) for one in noticed.fired}
         trials = []
         for rule in self._policy.rules:
             for change in self._changes(rule, found, facts):
@@ -131,7 +132,7 @@ class _Trying:
                     decider = Decider(case, found, facts, mailjet_id)
                     decisions = self._decided(decider, Fired(rule, change))
                     trial = replace(trial, decisions=decisions)
-                is_now = (rule.name, change.trigger) in now
+                is_now = (rule.name, _which(change)) in now
                 trials.append(replace(trial, is_now=is_now))
         return tuple(trials)
 
@@ -188,6 +189,12 @@ def _change(
     )
 
 
+def _which(change: Change) -> tuple[str, str]:
+    """By what something that was noticed is known among what is supposed."""
+    is_timed = change.trigger in TIMED
+    return change.trigger, change.key if is_timed else change.what
+
+
 def _trial(rule: Rule, change: Change, facts: Mapping[str, object]) -> Trial:
     """Whether the rule fires for the change, and why."""
     known = {**facts, **variables(change.facts)}
@@ -197,7 +204,7 @@ def _trial(rule: Rule, change: Change, facts: Mapping[str, object]) -> Trial:
     if change.what in (NOTHING_AHEAD, NO_TAGS):
         return replace(trial, holds=None, reason="there is nothing to try it with")
     if change.event is not None and not rule.wants(change.event):
-        return replace(trial, reason="another link or campaign")
+        return replace(trial, reason=OTHER_MAIL)
     if rule.when is None:
         return replace(trial, holds=True)
     try:
