@@ -29,7 +29,7 @@ from pipeline.cli_plan import apply, plan
 from pipeline.cli_rules import rules
 from pipeline.cli_runs import resync, runs
 from pipeline.cli_status import pause, resume, status
-from pipeline.command_line import with_kit
+from pipeline.command_line import which, with_kit
 from pipeline.demo import demo
 from pipeline.findings import Level
 from pipeline.sandbox.command import sandbox
@@ -134,14 +134,13 @@ def setup(
     setup_.run(kit, tell, backfill=backfill_history)
     if webhooks:
         callbacks_.register(kit, webhooks, tell)
-    name = kit.connection.name
+    name, here = kit.connection.name, which(pipeline, kit)
     if as_json:
         click.echo(json.dumps({"connection": name, "steps": steps}))
         return
-    which = f" -c {name}" if len(pipeline.kits) > 1 else ""
     click.echo(f"Connection {name!r} is set up. Next:")
-    click.echo(f"  ghl-mailjet plan{which}")
-    click.echo(f"  ghl-mailjet resync --watch{which}")
+    click.echo(f"  ghl-mailjet plan{here}")
+    click.echo(f"  ghl-mailjet resync --watch{here}")
 
 
 @main.command()

@@ -8,20 +8,23 @@ from typing import Any
 
 import click
 from rich import box
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.command_line import fail, with_kit
+from pipeline.command_line import fail, which, with_kit
 from pipeline.overview import utc
 from pipeline.store.order_records import Placed, Tally
 from pipeline.sync.orders import OrderKind, State
-from pipeline.terminal import console, unmarked, whole
+from pipeline.terminal import console, unmarked
 from pipeline.wording import plural
 
 EXPLAINED = (State.HELD, State.FAILED)
 """Ends that have a reason."""
 ON_ITS_WAY = (State.READY, State.SENDING, State.DOUBTFUL)
-Which = tuple[str, OrderKind]
+WORDS = {State.DONE: "sent"}
+"""Where people call it otherwise."""
+Named = tuple[str, OrderKind]
+"""A campaign's name, and the kind of its orders."""
 
 
 @click.command()
@@ -37,7 +40,7 @@ def campaigns(
     Example: ghl-mailjet campaigns --contact gTqCpqZlEsF0mRTBJz3k
     """
     if retry is not None:
-        _retry(kit, retry, as_json=as_json)
+        _retry(pipeline, kit, retry, as_json=as_json)
     elif contact is not None:
         placed = kit.orders.of_contact(contact)
         if as_json:
@@ -50,28 +53,29 @@ def campaigns(
             told = [_told(which, counts) for which, counts in counted.items()]
             click.echo(json.dumps(told))
         else:
-            _show_campaigns(counted)
+            _show_campaigns(counted, which(pipeline, kit))
 
 
-def _retry(kit: Kit, campaign: str, *, as_json: bool) -> None:
+def _retry(pipeline: Pipeline, kit: Kit, campaign: str, *, as_json: bool) -> None:
     retried = kit.orders.retry(campaign)
     if not retried:
-        fail(1, "Nothing of that campaign has failed: ghl-mailjet campaigns")
+        here = which(pipeline, kit)
+        fail(1, f"Nothing of that campaign has failed: ghl-mailjet campaigns{here}")
     if as_json:
         click.echo(json.dumps({"campaign": campaign, "retried": retried}))
     else:
         click.echo(f"{plural(retried, 'order')} again: decided at the contact's turn.")
 
 
-def _by_campaign(counts: Counter[Tally]) -> dict[Which, Counter[tuple[State, str]]]:
-    found: dict[Which, Counter[tuple[State, str]]] = {}
+def _by_campaign(counts: Counter[Tally]) -> dict[Named, Counter[tuple[State, str]]]:
+    found: dict[Named, Counter[tuple[State, str]]] = {}
     for tally, count in sorted(counts.items()):
         of_one = found.setdefault((tally.campaign, tally.kind), Counter())
         of_one[tally.state, tally.why] += count
     return found
 
 
-def _told(which: Which, counts: Mapping[tuple[State, str], int]) -> dict[str, Any]:
+def _told(which: Named, counts: Mapping[tuple[State, str], int]) -> dict[str, Any]:
     """A campaign's counts; those of an end with reasons are by reason."""
     told: dict[str, Any] = {"campaign": which[0], "kind": which[1]}
     for state in State:
@@ -81,40 +85,59 @@ def _told(which: Which, counts: Mapping[tuple[State, str], int]) -> dict[str, An
     return told
 
 
-def _show_campaigns(counted: Mapping[Which, Counter[tuple[State, str]]]) -> None:
+def _show_campaigns(
+    counted: Mapping[Named, Counter[tuple[State, str]]], here: str
+) -> None:
     if not counted:
         console.print("Nothing was ordered yet.")
         return
-    ends = ("sent", "rehearsed", "held back", "failed")
-    counts_of = ("waits", "on its way", *ends)
-    table = Table(whole("campaign"), "kind", *counts_of, box=box.SIMPLE_HEAVY)
-    for (campaign, kind), counts in counted.items():
-        told = _told((campaign, kind), counts)
-        on_its_way = sum(told[state] for state in ON_ITS_WAY)
-        numbers = (told["waiting"], on_its_way, told["done"], told["rehearsed"])
-        table.add_row(
-            unmarked(campaign),
-            kind,
-            *(f"{number:,}" for number in numbers),
-            _reasons(told["held_back"]),
-            _reasons(told["failed"]),
-        )
+    headings = ("waits", "leaves", "sent", "rehearsed", "held back", "failed")
+    numbers = (Column(each, justify="right", overflow="fold") for each in headings)
+    table = Table(
+        Column("campaign", overflow="fold", min_width=8),
+        *(Column("kind", no_wrap=True), *numbers),
+        box=box.SIMPLE_HEAVY,
+        pad_edge=False,
+    )
+    for named, counts in counted.items():
+        of = Counter[State]()
+        for (state, _), count in counts.items():
+            of[state] += count
+        ends = (of[State.DONE], of[State.REHEARSED], *(of[end] for end in EXPLAINED))
+        leaves = sum(of[state] for state in ON_ITS_WAY)
+        told = (f"{count:,}" for count in (of[State.WAITING], leaves, *ends))
+        table.add_row(unmarked(named[0]), named[1], *told)
     console.print(table)
-    console.print("Try what failed again: ghl-mailjet campaigns --retry CAMPAIGN")
+    for named, counts in counted.items():
+        told_why = _told(named, counts)
+        for state in EXPLAINED:
+            if why := _reasons(told_why[state.replace(" ", "_")]):
+                console.print(unmarked(f"{named[0]}, {named[1]}: {state}: {why}"))
+    if any(state is State.FAILED for of_one in counted.values() for state, _ in of_one):
+        click.echo(
+            f"Try what failed again: ghl-mailjet campaigns --retry CAMPAIGN{here}"
+        )
 
 
 def _reasons(counts: Mapping[str, int]) -> str:
     """`12 opted out, 1 bounced`, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return unmarked(", ".join(f"{count:,} {why}" for why, count in ordered))
+    return ", ".join(f"{count:,} {why}" for why, count in ordered)
 
 
 def _show_orders(placed: Iterable[Placed]) -> None:
     headings = ("rule", "trigger", "made (UTC)", "state", "since (UTC)")
-    table = Table(whole("campaign"), "kind", *headings, box=box.SIMPLE_HEAVY)
+    table = Table(
+        Column("campaign", overflow="fold", min_width=8),
+        Column("kind", no_wrap=True),
+        *(Column(each, overflow="fold") for each in headings),
+        box=box.SIMPLE_HEAVY,
+        pad_edge=False,
+    )
     for one in placed:
         order = one.order
-        state = f"{one.state}: {one.why}" if one.why else one.state
+        state = WORDS.get(one.state, one.state)
+        state = f"{state}: {one.why}" if one.why else state
         table.add_row(
             unmarked(order.campaign),
             order.kind,

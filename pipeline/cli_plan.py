@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.command_line import INTERRUPTED, fail, with_kit
+from pipeline.command_line import INTERRUPTED, fail, which, with_kit
 from pipeline.location_facts import read_budget
 from pipeline.plan_view import applied_as_json, plan_as_json, show_applied, show_plan
 from pipeline.planning.applying import apply_plan
@@ -55,7 +55,8 @@ def plan(
     else:
         show_plan(made, budget, everybody=everybody, mask=mask)
         if out is not None and made.needed:
-            click.echo(f"Apply it: ghl-mailjet apply {click.format_filename(out)}")
+            file = click.format_filename(out)
+            click.echo(f"Apply it: ghl-mailjet apply {file}{which(pipeline, kit)}")
     if made.untold:
         sys.exit(1)
 

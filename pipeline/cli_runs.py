@@ -12,7 +12,7 @@ from pipeline import setup as setup_
 from pipeline import terminal
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.cli_forecast import show_forecast
-from pipeline.command_line import INTERRUPTED, fail, on_connection, with_kit
+from pipeline.command_line import INTERRUPTED, fail, on_connection, which, with_kit
 from pipeline.permit import Lane, Permit
 
 
@@ -75,9 +75,12 @@ def resync(
     elif as_json:
         _tell(kit, started)
     else:
+        here = which(pipeline, kit)
         if kit.operator_pause.since_ms() is not None:
-            click.echo("The connection is paused; let it go on: ghl-mailjet resume")
-        click.echo("Follow it with: ghl-mailjet resync --watch, or: ghl-mailjet runs")
+            mend = f"ghl-mailjet resume{here}"
+            click.echo(f"The connection is paused; let it go on: {mend}")
+        watching = f"ghl-mailjet resync --watch{here}"
+        click.echo(f"Follow it with: {watching}, or: ghl-mailjet runs{here}")
 
 
 def _say_started(started: runs_.Started) -> None:

@@ -47,6 +47,11 @@ def with_kit(
     return update_wrapper(run, command)
 
 
+def which(pipeline: Pipeline, kit: Kit) -> str:
+    """What a next command is to be given to be about the same connection."""
+    return f" -c {kit.connection.name}" if len(pipeline.kits) > 1 else ""
+
+
 def _only(pipeline: Pipeline) -> str:
     """The connection that goes without saying.
 

@@ -135,7 +135,9 @@ class Decider:
         if not found.on_list:
             return Decision(State.HELD, "off our list")
         if until_ms := self._quiet_until_ms():
-            return Decision(State.WAITING, not_before_ms=until_ms)
+            until = datetime.fromtimestamp(until_ms / 1000, self._zone)
+            why = f"quiet hours, until {until:%H:%M} where the contact is"
+            return Decision(State.WAITING, why, until_ms)
         if self._case.memory.sent_today(self.day) + self._gone >= self._sending.per_day:
             return Decision(State.HELD, "enough for today")
         self._gone += 1

@@ -60,8 +60,9 @@ def test_campaigns_are_listed_with_their_counts_and_reasons(environ, failed):
     assert welcome["held_back"] == {"opted out": 2}
     assert welcome["failed"] == {"send-0010": 1}
     shown = run(environ).stdout
-    assert "2 opted out" in shown
-    assert "send-0010" in shown
+    assert "welcome, mail: held back: 2 opted out" in shown
+    assert "welcome, mail: failed: 1 send-0010" in shown
+    assert "--retry" in shown
 
 
 def test_a_contacts_orders_are_listed_without_what_happened(environ, failed):
@@ -84,6 +85,22 @@ def test_what_failed_goes_again_through_its_contacts_turn(
     assert (done.exit_code, done.stdout[:1]) == (0, "1")
     assert waiting(ledger, redis, Lane.LIVE) == {failed}
     assert run(environ, "--retry", "welcome").exit_code == 1
+
+
+def test_in_a_narrow_terminal_no_count_and_no_reason_is_cut(
+    environ, ledger, monkeypatch
+):
+    monkeypatch.setattr(console, "_width", 80)
+    held = Decision(State.HELD, "shares an address with an older contact")
+    settle_orders(ledger, "ana", [make_order("ana")], [held])
+
+    shown = run(environ).stdout
+
+    assert (
+        "welcome, mail: held back: 1 shares an address with an older contact" in shown
+    )
+    assert "rehearsed" in shown
+    assert "--retry" not in shown, "nothing has failed"
 
 
 def test_nothing_was_ordered_yet(environ, redis):

@@ -65,3 +65,21 @@ def test_runs_pass_the_connection_on() -> None:
 
     assert (listed.exit_code, unnamed.exit_code) == (0, 2)
     assert paused.stderr.startswith("No run is under way.")
+
+
+@pytest.mark.parametrize(
+    ("names", "advice"),
+    [
+        (["acme"], "ghl-mailjet campaigns\n"),
+        (["acme", "other"], "ghl-mailjet campaigns -c acme\n"),
+    ],
+)
+def test_what_to_do_next_is_about_the_same_connection(
+    names: list[str], advice: str
+) -> None:
+    status(names)
+
+    done = CliRunner().invoke(main, ["campaigns", "-c", "acme", "--retry", "spring"])
+
+    assert done.exit_code == 1
+    assert done.stderr.endswith(advice)

@@ -170,6 +170,8 @@ def test_at_night_by_the_contacts_clock_nothing_goes(
     wanted = at(until) if until else 0
     assert (decision.state is State.WAITING) is bool(until)
     assert decision.not_before_ms == wanted
+    said = f"quiet hours, until {until[-5:]} where the contact is" if until else ""
+    assert decision.why == said
 
 
 def test_the_clock_is_the_contacts_or_else_the_locations() -> None:
