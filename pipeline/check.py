@@ -153,7 +153,9 @@ def _mailjet(kit: Kit) -> Iterator[Finding]:
         yield Finding(Level.FAILURE, f"Mailjet properties: {error}")
         return
     if missing:
-        what = f"Mailjet lacks {plural(len(missing), 'property', 'properties')}"
+        what = f"Mailjet lacks {len(missing):,} properties"
+        if len(missing) == 1:
+            what = f"Mailjet lacks the property {missing[0]}"
         yield Finding(Level.FAILURE, what, RUN_SETUP)
     else:
         yield Finding(Level.OK, "Mailjet properties")

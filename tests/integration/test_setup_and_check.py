@@ -321,6 +321,14 @@ def test_check_before_setup_says_what_to_do(build_driver):
     assert f"lacks {len(STATIC)} properties" in said
 
 
+def test_check_names_the_one_property_that_mailjet_lacks(build_driver):
+    build_driver().setup()
+
+    driver = build_driver(SYNC_NOTE_EXCERPT="true")
+
+    assert "Mailjet lacks the property ghl_last_note" in problems(driver)
+
+
 def test_check_names_a_wrong_token(build_driver):
     driver = build_driver(GHL_TOKEN="wrong")
 
