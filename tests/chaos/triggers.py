@@ -53,6 +53,7 @@ class Report:
 
     Args:
         answers: of the calls that send, how often each status; None is no answer.
+        closed: mails to whom Mailjet knew to have said no a moment before we could.
         late: the longest a mail came after a no had counted, in seconds.
     """
 
@@ -63,6 +64,7 @@ class Report:
     resyncs: int = 0
     mails: int = 0
     held: int = 0
+    closed: int = 0
     late: float = 0.0
     answers: Counter[int | None] = field(default_factory=Counter)
     lookups: int = 0
@@ -76,7 +78,8 @@ class Report:
             f"{self.mails} mails and {self.held} held back in {self.seconds:.0f} s, "
             f"{self.kills} kills, Redis restarted once, {self.resyncs} resyncs, "
             f"answers of the Send API {dict(self.answers)}, {self.lookups} lookups, "
-            f"a mail at most {self.late:.2f} s after a no, {len(self.wrong)} wrong"
+            f"{self.closed} mails after a no that nobody had told, a mail "
+            f"at most {self.late:.2f} s after one counted, {len(self.wrong)} wrong"
         )
 
 
@@ -215,6 +218,7 @@ class Chaos:
         report, log = self.report, self.running.sandbox.log("mailjet")
         found = look(self.running, self.vendors.people)
         report.mails, report.held = found.mails, found.held
+        report.closed = found.closed
         report.late = max(found.late, default=0.0)
         report.wrong += found.wrong
         sends = [call for call in log if call["route"] == SEND]

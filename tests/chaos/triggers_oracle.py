@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from tests.sandbox import Row
-from tests.sandbox_sending import double_sends
+from tests.sandbox_sending import double_sends, sends_to_closed
 from tests.system.installation import Installation
 
 CAMPAIGNS = {"welcome": 1001, "vip": 1002, "porto": 1003, "receipt": 1004}
@@ -61,11 +61,13 @@ class Found:
 
     Args:
         wrong: one line each; empty when all is well.
+        closed: mails that may have gone, to whom Mailjet knew by then to have said no.
         late: seconds from when a no counted to a mail that may still arrive.
     """
 
     mails: int = 0
     held: int = 0
+    closed: int = 0
     late: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -87,6 +89,8 @@ def look(running: Installation, people: Iterable[Person]) -> Found:
             found.wrong.append(f"{campaign} was sent, and nothing had happened")
     for person in by_email.values():
         found.wrong += [f"{person.id}: {each}" for each in _of_person(person, times)]
+    closed = sends_to_closed(mails)
+    found.closed = sum(each["campaign"] not in TRANSACTIONAL for each in closed)
     for mail in mails:
         _judge(mail, by_email, found)
     _count(running, by_email.values(), times, found)
