@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.store.alerts import Alerts, Told
 from pipeline.store.inbox import Entry, Source
 from pipeline.store.state import PROCESS_KEYS
 from tests.keyspace import Touched, rows_of
@@ -78,6 +79,10 @@ def lived() -> Iterator[Lived]:
         inbox.put(Entry(Source.GHL, "", 0, b"no JSON: it fails for good"))
         running.until(lambda: inbox.counts().failed, "failed")
         running.until(lambda: not inbox.waiting() and inbox.received(), "handled")
+        wrong = Alerts(running.pipeline.redis)
+        assert wrong.claim()
+        wrong.grew_ms("dead_letters", 1, 1)
+        wrong.save({"no-beat": Told(1, "Beat is silent")}, ())
         running.let_beat_tick()
         running.until(running.has_finished, "idle")
         touched: dict[int, set[str]] = {}
@@ -133,7 +138,7 @@ def test_at_rest_the_state_is_what_a_connection_keeps(lived: Lived) -> None:
     assert lasting == {
         *("snapshots", "addresses", "fence", "run", "runs", "full_run", "watermark"),
         *("setup", "optouts:mailjet", "turn:notes", "feed:note", "feed:task"),
-        *("consent", "reading:bounces", "reading:spam", "reading:unsub"),
+        *("consent", "reading:bounces", "reading:spam", "reading:unsub", "success"),
     }
     timelines = len(list(redis.scan_iter("gm:default:timeline:*")))
     assert timelines <= PEOPLE
