@@ -253,7 +253,7 @@ def test_fields_tells_before_the_first_write_what_cannot_work(
     report = field_report(driver.kit)
 
     told = {finding.what: finding.level for finding in report.findings}
-    assert told.pop(f"{text.key} is no number: not carried, of 1 in 1 contacts")
+    assert told.pop(f"{text.key} is no number: not carried, of 1 in 1 contact")
     assert told.pop("website has up to 300 characters") is Level.WARNING
     wrong = [what for what, level in told.items() if level is Level.FAILURE]
     assert [line.split(";")[0] for line in wrong] == [

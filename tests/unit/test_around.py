@@ -22,7 +22,9 @@ from pipeline.sync.aggregates import NoteText
 from pipeline.sync.around import APPOINTMENT_WINDOW_MS, Around, Kind, look, to_append
 from pipeline.sync.contact import Contact
 from pipeline.sync.history import carried
+from pipeline.sync.orders import Order
 from pipeline.sync.ports import Evidence
+from pipeline.sync.rule_memory import RuleMemory
 from pipeline.sync.snapshot import UNKNOWN, Snapshot
 from tests.builders import make_carrying, make_contact, make_policy, make_snapshot
 from tests.history_world import FINGERPRINT, REFERENCE, meeting, note, task
@@ -50,6 +52,8 @@ class TinyMemory:
     touched: frozenset[str] = frozenset()
     swept: Activities = field(default_factory=Activities)
     incoming: tuple[HistoryEntry, ...] = ()
+    orders: tuple[Order, ...] = ()
+    rule_memory: RuleMemory | None = None
 
     def evidence(self, address: bytes) -> Evidence:
         return Evidence()
