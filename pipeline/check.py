@@ -43,6 +43,7 @@ REMEDIES = {
     ("mailjet", Cause.PROPERTY): "run `ghl-mailjet setup`; it then resumes by itself",
     ("mailjet", Cause.BASE_URL): f"check MAILJET_BASE_URL; {AND_RESTART}",
 }
+NEARLY_FULL = 0.9
 RUN_SETUP = "run `ghl-mailjet setup`"
 ACCEPT_DELETIONS = "if they were deleted: ghl-mailjet resync --accept-deletions"
 ACCEPT_EMPTYING = (
@@ -121,6 +122,13 @@ def _redis(redis: "Redis") -> Iterator[Finding]:
     if policy != "noeviction":
         mend = "set `maxmemory-policy noeviction`: evicted keys are lost work"
         yield Finding(Level.FAILURE, f"Redis may evict keys ({policy})", mend)
+    used, most = memory.get("used_memory", 0), memory.get("maxmemory", 0)
+    if most and used > NEARLY_FULL * most:
+        mend = "raise `maxmemory`: nothing can be kept any more once it is full"
+        yield Finding(Level.FAILURE, f"Redis is full to {used / most:.0%}", mend)
+    if persistence.get("aof_last_write_status", "ok") != "ok":
+        mend = "make room where its data is: until then it takes no writes"
+        yield Finding(Level.FAILURE, "Redis cannot write to its disk", mend)
 
 
 def _mailjet(kit: Kit) -> Iterator[Finding]:

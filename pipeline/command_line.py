@@ -11,7 +11,7 @@ from functools import update_wrapper
 from typing import Concatenate, NoReturn, ParamSpec
 
 import click
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from pipeline.bootstrap import Kit, Pipeline, build
 from pipeline.config import from_env
@@ -84,9 +84,18 @@ def with_pipeline(
         except PipelineError as error:
             fail(1, f"{type(error).__name__}: {error}")
         except RedisError as error:
-            fail(1, f"Redis: {type(error).__name__}; is it running at REDIS_URL?")
+            fail(1, _said_of(error))
 
     return update_wrapper(run, command)
+
+
+def _said_of(error: RedisError) -> str:
+    """What is wrong with Redis, as far as its answer tells."""
+    if isinstance(error, OutOfMemoryError):
+        return "Redis is full: give it more memory (maxmemory)"
+    if "MISCONF" in str(error):
+        return "Redis cannot write to its disk: make room there"
+    return f"Redis: {type(error).__name__}; is it running at REDIS_URL?"
 
 
 def show_replayed(replayed: int, chosen: int, *, as_json: bool) -> None:

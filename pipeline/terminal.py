@@ -50,9 +50,10 @@ Count = Callable[[int, int | None], object]
 
 
 def show_finding(finding: Finding) -> None:
-    console.print(MARKS[finding.level], unmarked(finding.what))
+    # Never broken at the width of the terminal: it may be searched, or copied.
+    console.print(MARKS[finding.level], unmarked(finding.what), soft_wrap=True)
     if finding.mend:
-        console.print("        ->", unmarked(finding.mend))
+        console.print("        ->", unmarked(finding.mend), soft_wrap=True)
 
 
 def show_runs(found: Iterable[Run], bulk_hours: tuple[int, int]) -> None:
