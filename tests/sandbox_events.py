@@ -92,11 +92,12 @@ class Receiver:
                 at = time.monotonic()
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): text for name, text in self.headers.items()}
+                # Before the answer: whoever has that may look at once.
+                received.append(Received(at, headers, body))
                 self.send_response(left.pop(0) if left else 200)
                 # Whoever follows a redirection finds a 200 there.
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
-                received.append(Received(at, headers, body))
 
             def do_GET(self) -> None:
                 self.send_response(200)

@@ -324,11 +324,10 @@ def test_a_redis_that_takes_no_more_is_no_health(
 
 
 def test_the_status_page_is_behind_the_password_that_was_printed(
-    receiver: Receiver, pipeline: Pipeline
+    receiver: Receiver,
 ) -> None:
     found = re.search(r"user operator, password (\S+) for this", receiver.process.log)
     assert found is not None
-    before = pipeline.inbox.received()
     refused = receiver.get("")
     headers = basic(found[1], user="operator")
     shown = requests.get(receiver.url, headers=headers, timeout=ANSWER_SECONDS)
@@ -337,7 +336,6 @@ def test_the_status_page_is_behind_the_password_that_was_printed(
     assert refused.headers["X-Frame-Options"] == "DENY"
     assert shown.status_code == 200
     assert "not set up" in shown.text
-    assert pipeline.inbox.received() == before
 
 
 def test_health_tells_what_runs_and_what_waits(
