@@ -3,11 +3,12 @@
 One round takes a batch, says so, and tells of every order what became of it. Who dies
 in between leaves orders that nobody knows the end of; Mailjet is asked for these before
 anybody may send them again. A contact's consent was looked at in its own turn, a minute
-ago at most.
+ago at most, and is looked at once more right before a mail that needs it.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
 
@@ -28,6 +29,7 @@ from pipeline.errors import (
     TransientError,
     VendorError,
 )
+from pipeline.last_look import LastLook, looked_at
 from pipeline.mailjet.client import MailjetClient
 from pipeline.mailjet.records import Sent
 from pipeline.mailjet.sending import MOST, template_mail
@@ -76,8 +78,7 @@ class _Round:
         self._permit = Permit(Lane.LIVE)
 
     def run(self) -> None:
-        if mails := self._batch.of(OrderKind.MAIL):
-            self._guarded([one.order for one in mails], partial(self._mail, mails))
+        self._mails(self._batch.of(OrderKind.MAIL))
         for one in self._batch.of(OrderKind.DRAFT):
             self._guarded([one.order], partial(self._draft, one))
         for one in self._batch.of(OrderKind.WEBHOOK):
@@ -146,6 +147,31 @@ class _Round:
         return MailjetClient(session.under(self._permit).guarded(hold))
 
     # Mails
+
+    def _mails(self, mails: Sequence[Ready]) -> None:
+        """Send each, after a look at the consent that it needs."""
+        free = [one for one in mails if one.payload["transactional"]]
+        self._together(free)
+        bound = [one for one in mails if not one.payload["transactional"]]
+        if not bound:
+            return
+        for seen in looked_at(bound, LastLook(self._kit).still_stands):
+            self._together([one for one, told in seen if self._stands(one, told)])
+
+    def _stands(self, mail: Ready, told: "Future[bool]") -> bool:
+        ids = [mail.order.id]
+        try:
+            if told.result():
+                return True
+        except PipelineError as error:
+            self._after(error, ids)
+        else:
+            self._orders.back(self._token, ids)
+        return False
+
+    def _together(self, mails: Sequence[Ready]) -> None:
+        if mails:
+            self._guarded([one.order for one in mails], partial(self._mail, mails))
 
     def _mail(self, mails: Sequence[Ready]) -> None:
         ids = [one.order.id for one in mails]

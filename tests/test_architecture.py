@@ -86,6 +86,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.work",
         "pipeline.synced_meters",
         "pipeline.sending",
+        "pipeline.last_look",
         "pipeline.drafting",
         "pipeline.inbox",
         "pipeline.setup",

@@ -61,6 +61,8 @@ class Found:
         is_oldest: of the contacts with the address, which alone is written to.
         on_list: it is on our list.
         adopted: GHL was given something of Mailjet's since, and is read again at once.
+        noes: what either side showed against mailing it (`reading.noes`).
+        sharers: other contacts with the address.
     """
 
     contact: Contact
@@ -72,6 +74,8 @@ class Found:
     is_oldest: bool = True
     on_list: bool = True
     adopted: bool = False
+    noes: tuple[str, ...] = ()
+    sharers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,11 @@ class Decider:
                 "once": order.trigger == Trigger.CREATED,
                 "sender": deed.sender,
                 "subject": deed.subject,
+                # What whoever sends it looks at once more (`pipeline/last_look.py`).
+                "transactional": deed.transactional,
+                "mailjet_id": self._mailjet_id,
+                "noes": self._found.noes,
+                "sharers": self._found.sharers,
             },
         )
 

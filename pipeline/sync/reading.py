@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from pipeline.errors import NotFound
-from pipeline.sync import consent
-from pipeline.sync.contact import ListAction, Subscriber
+from pipeline.sync import consent, ghl_dnd
+from pipeline.sync.consent import Source
+from pipeline.sync.contact import Contact, ListAction, Subscriber
 from pipeline.sync.ports import Evidence, Mailjet, Policy
 from pipeline.sync.sides import Inheritance
 from pipeline.sync.snapshot import Snapshot
@@ -49,6 +50,24 @@ def says_no(subscriber: Subscriber, policy: Policy, *, bounced: bool) -> bool:
         return True
     lists = subscriber.unsubscribed or {}
     return any(lists.get(list_id) for list_id in policy.managed_lists)
+
+
+def noes(contact: Contact, subscriber: Subscriber, policy: Policy) -> tuple[str, ...]:
+    """Every no that both sides show, whoever said it and whatever answers it.
+
+    Made to be compared: of two looks the later one shows more where a no came between.
+    """
+    lists = {id_ for id_, gone in (subscriber.unsubscribed or {}).items() if gone}
+    if not policy.optout_scope_account:
+        lists &= set(policy.managed_lists)
+    shown = {
+        Source.GHL_ALL: contact.dnd,
+        Source.GHL_EMAIL: ghl_dnd.email_opt_out(contact),
+        Source.MAILJET_EXCLUDED: subscriber.excluded,
+        Source.MAILJET_SPAM: subscriber.complained,
+        **{f"{Source.MAILJET_LIST} {id_}": True for id_ in lists},
+    }
+    return tuple(sorted(word for word, says_no in shown.items() if says_no))
 
 
 def read_inheritance(

@@ -54,6 +54,8 @@ def mail(email: str, **fields: Any) -> dict[str, Any]:
         "once": False,
         "sender": f"hello@{DOMAIN}",
         "subject": "",
+        # Nobody of these is in GHL, where the last look at consent would be.
+        "transactional": True,
         **fields,
     }
 

@@ -29,6 +29,7 @@ def test_a_tick_rings_once_for_a_connection_with_something_to_send(
         "template_id": 1001,
         "campaign": "welcome",
         "sender": f"hello@{DOMAIN}",
+        "transactional": True,
     }
     ready = Decision(State.READY, payload=mail)
     settle_orders(driver.ledger, "ana", [order], [ready])

@@ -87,6 +87,10 @@ def test_a_mail_that_may_go_has_all_that_mailjet_needs() -> None:
         "once": False,
         "sender": "",
         "subject": "",
+        "transactional": False,
+        "mailjet_id": 1,
+        "noes": (),
+        "sharers": (),
     }
     created = replace(CHANGE, trigger=Trigger.CREATED)
     assert decide(HELLO, change=created).payload["once"] is True
