@@ -85,6 +85,7 @@ def _table(status: dict[str, Any]) -> Table:
         **status,
         "paused": bool(status["paused"]),
         "others_paused": ", ".join(status["others_paused"]),
+        "workers_differing": ", ".join(status["workers_differing"]),
     }
     for key, value in brief.items():
         table.add_row(f"[bold]{key.replace('_', ' ')}[/]", unmarked(_word(value)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.check import ACCEPT_DELETIONS, DECIDE_OPTOUTS, remedy
+from pipeline.config_digest import digest
 from pipeline.store import call_history, dead_letters
 from pipeline.store.call_history import Sample
 from pipeline.store.records import RESTING, Run
@@ -35,6 +36,7 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         "paused_by_operator": _since(kit),
         "others_paused": {name: pause for name, pause in pauses.items() if pause},
         "worker_slots": pipeline.processes.slots(),
+        "workers_differing": _differing(pipeline),
         "beat_tick_age_seconds": pipeline.processes.tick_age_seconds(),
         "contacts": backlog.contacts,
         "waiting": {
@@ -91,6 +93,10 @@ def needs(status: Mapping[str, Any]) -> list[Need]:
         what = f"An operator paused all but consent since {since} (UTC):"
         resume = f"ghl-mailjet resume -c {status['connection']}"
         found.append(Need(what, (), resume))
+    if others := status["workers_differing"]:
+        run = plural(len(others), "worker runs", "workers run")
+        what = f"{run} with other settings than these, which are read at the start:"
+        found.append(Need(what, tuple(others), "restart what is older"))
     if held := status["missing_held_back"]:
         missing = plural(held, "contact is", "contacts are")
         what = f"{missing} missing in GHL's listing and left alone:"
@@ -109,6 +115,13 @@ def note_calls(pipeline: Pipeline) -> None:
         ghl, mailjet = kit.ghl_bucket.state(), kit.mailjet_bucket.state()
         sample = Sample(now_ms, ghl.used_today, mailjet.used_today)
         call_history.note(kit.redis, kit.connection.name, sample)
+
+
+def _differing(pipeline: Pipeline) -> list[str]:
+    """Names of workers that began with other settings than this process."""
+    own = digest(pipeline.settings)
+    alive = pipeline.processes.workers()
+    return sorted(worker.name for worker in alive if worker.settings != own)
 
 
 def _pause(kit: Kit) -> dict[str, str] | None:

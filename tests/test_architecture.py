@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.errors",
         "pipeline.config",
         "pipeline.config_deeds",
+        "pipeline.config_digest",
         "pipeline.config_file",
         "pipeline.config_json_schema",
         "pipeline.config_lines",

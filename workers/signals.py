@@ -10,8 +10,9 @@ from typing import Any
 from celery.signals import celeryd_after_setup, heartbeat_sent, worker_shutting_down
 from redis.exceptions import RedisError
 
+from pipeline.config_digest import digest
 from pipeline.store.processes import WORKER_SECONDS, Worker
-from workers.celery import pipeline
+from workers.celery import pipeline, settings
 
 SWITCH_INTERVAL_SECONDS = 0.02
 """After so long a thread that waits to run makes another stop. Python's own 5 ms are a
@@ -73,7 +74,8 @@ def _started(sender: str, instance: Any, **_: Any) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
-    heartbeat.start(Worker(secrets.token_hex(4), instance.concurrency, sender))
+    boot, own = secrets.token_hex(4), digest(settings())
+    heartbeat.start(Worker(boot, instance.concurrency, sender, own))
 
 
 @heartbeat_sent.connect

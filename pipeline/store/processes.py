@@ -26,20 +26,24 @@ class Worker:
         boot: random; the next start under the same name has another.
         slots: contacts that it can sync at a time.
         name: Celery's node name.
+        settings: digest of those that it began with.
     """
 
     boot: str
     slots: int
     name: str
+    settings: str = ""
 
     def dump(self) -> str:
-        return f"{self.slots} {self.boot} {self.name}"
+        return f"{self.slots} {self.boot} {self.name}\t{self.settings}"
 
     @classmethod
     def load(cls, stored: bytes) -> Self:
-        slots, _, rest = stored.decode().partition(" ")
+        # An older version told neither settings nor, before that, a name.
+        told, _, settings = stored.decode().partition("\t")
+        slots, _, rest = told.partition(" ")
         boot, _, name = rest.partition(" ")
-        return cls(boot, int(slots), name)
+        return cls(boot, int(slots), name, settings)
 
 
 class Processes:

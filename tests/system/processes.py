@@ -174,9 +174,9 @@ class Processes:
         """Enqueue a task as the README says; its id."""
         return self.celery("call", task, "--kwargs", arguments).strip()
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """`ghl-mailjet WORDS`, run to its end."""
-        return self._run(str(BIN / "ghl-mailjet"), *words)
+    def command(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """`ghl-mailjet WORDS`, run to its end, under settings of its own as well."""
+        return self._run(str(BIN / "ghl-mailjet"), *words, **env)
 
     def logs(self) -> str:
         """What all of them said, by the end of each."""
@@ -191,11 +191,11 @@ class Processes:
     def _celery(self, *words: str) -> tuple[str, ...]:
         return (sys.executable, "-m", "celery", "-A", "workers", *words)
 
-    def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
             cwd=self._folder.name,
-            env=self.env,
+            env={**self.env, **env},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

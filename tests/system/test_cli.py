@@ -385,9 +385,21 @@ def test_status_tells_what_waits_and_who_works(running: Installation) -> None:
     assert told["set_up"] is True
     assert told["paused"] is None
     assert told["worker_slots"] == 16
+    assert told["workers_differing"] == []
     assert set(told["waiting"]) == {"consent", "live", "bulk"}
     assert told["budget"]["ghl"]["used_today"] > 0
     assert "worker slots           16" in shown
+
+
+def test_status_names_workers_that_began_with_other_settings(
+    running: Installation,
+) -> None:
+    done = running.processes.command("status", SYNC_SENDS_PER_DAY="3")
+
+    assert "1 worker runs with other settings than these" in done.stdout
+    (name,) = (worker.name for worker in running.pipeline.processes.workers())
+    assert name in done.stdout
+    assert "restart what is older" in done.stdout
 
 
 @pytest.fixture
