@@ -4,7 +4,7 @@ The same conditions as the rules of `deploy/prometheus`, for whoever has no Prom
 Texts name connections, vendors, lanes and causes, never a person.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.bootstrap import Kit, Pipeline
@@ -40,18 +40,18 @@ class Condition:
     runbook: str
 
 
-def conditions(pipeline: Pipeline, alerts: Alerts) -> Iterator[Condition]:
-    """Everything that is wrong; nothing before the first setup.
+def conditions(pipeline: Pipeline, kits: Iterable[Kit]) -> Iterator[Condition]:
+    """Everything that is wrong with processes and these; nothing before a setup.
 
     Raises:
         RedisError: it does not answer.
     """
-    kits = [kit for kit in pipeline.kits.values() if kit.record() is not None]
-    if not kits:
+    set_up = [kit for kit in kits if kit.record() is not None]
+    if not set_up:
         return
     yield from _of_processes(pipeline)
-    now_ms = pipeline.processes.now_ms()
-    for kit in kits:
+    alerts, now_ms = Alerts(pipeline.redis), pipeline.processes.now_ms()
+    for kit in set_up:
         yield from _of_connection(kit, now_ms)
         yield from _of_counts(kit, alerts, now_ms)
 

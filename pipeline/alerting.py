@@ -47,7 +47,7 @@ def check(pipeline: Pipeline) -> Check:
     if not url or not alerts.claim():
         return Check()
     now_ms = pipeline.processes.now_ms()
-    found = {one.name: one for one in conditions(pipeline, alerts)}
+    found = {one.name: one for one in conditions(pipeline, pipeline.kits.values())}
     before = alerts.told()
     new = {name: one for name, one in found.items() if name not in before}
     ended = {name: one for name, one in before.items() if name not in found}

@@ -16,6 +16,7 @@ from pipeline.config import from_env
 from pipeline.errors import ConfigError
 from pipeline.permit import Lane
 from pipeline.store.call_history import Sample, note, per_minute
+from pipeline.store.processes import Worker
 from tests.builders import ENVIRON
 from tests.driver import Driver
 from tests.valkey import free_port
@@ -28,6 +29,7 @@ PAGES = ("/", "/connections/default", "/connections/default/live")
 CONTACT = "/connections/default/contacts/c1"
 FLOWER = "http://127.0.0.1:5555"
 BUTTONS = ("resync", "pause", "resume", "replay", "find")
+FAR_SECONDS = 4_000_000_000
 OURS = {"id", "locationId", "dateAdded", "dateUpdated", "type"}
 """Fields of a contact that name no person."""
 LETTER = {
@@ -252,6 +254,26 @@ def test_drift_is_shown_as_the_last_report_found_it(
     assert "Compared at 2026-11-23 16:00:00 UTC" in after
     assert 'class="badge bad">3 opted out in GHL and mailable' in after
     assert 'class="badge good">0 out in Mailjet' in after
+
+
+def test_alerts_are_shown_with_where_to_read_on(
+    client: FlaskClient, driver: Driver
+) -> None:
+    processes = driver.pipeline.processes
+    processes.ticked()
+    worker = Worker("b0071", 16, "one").dump()
+    # Alive for longer than the slowest machine takes for a test.
+    driver.pipeline.redis.zadd("gm:workers", {worker: FAR_SECONDS})
+    well = [get(client, path).text for path in PAGES]
+    report = {"at_ms": processes.now_ms(), "mailable": 2, "unblocked": 0}
+    driver.kit.setup.save_drift(json.dumps(report))
+    wrong = [get(client, path).text for path in PAGES]
+    driver.pipeline.redis.delete("gm:workers")
+
+    assert ["No alerts." in page for page in well] == [True] * len(PAGES)
+    for page in wrong:
+        assert "<strong>2 contacts of default differ in consent</strong>" in page
+        assert "Somebody who opted out in GHL can be mailed in Mailjet" in page
 
 
 # What it never shows

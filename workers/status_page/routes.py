@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from pipeline import replaying, runs, why
+from pipeline.alert_conditions import conditions
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.errors import ConfigError
 from pipeline.replaying import Wanted
@@ -49,6 +50,7 @@ class StatusPage:
         return self._page(
             "connections.html",
             cards=cards,
+            alerts=list(conditions(self._pipeline, kits)),
             workers=processes.workers(),
             beat_age=processes.tick_age_seconds(),
             inbox=self._pipeline.inbox.counts(),

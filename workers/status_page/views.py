@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline import overview, replaying
+from pipeline.alert_conditions import conditions
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.overview import Need, utc
 from pipeline.replaying import Wanted
@@ -102,6 +103,7 @@ def live(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         "state": state,
         "tone": tone,
         "needs": overview.needs(status),
+        "alerts": list(conditions(pipeline, [kit])),
         "run": run,
         "run_state": overview.state_of(run, hours) if run else "",
         "run_done": run.settled + run.dead if run else 0,
