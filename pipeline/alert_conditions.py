@@ -14,6 +14,7 @@ from pipeline.location_facts import day_of_ghl
 from pipeline.permit import Lane
 from pipeline.store.alerts import Alerts
 from pipeline.sync.orders import State
+from pipeline.wording import plural
 
 PAUSED_SECONDS = 300
 """A vendor that is back by then is no news."""
@@ -81,7 +82,8 @@ def _of_connection(kit: Kit, now_ms: int) -> Iterator[Condition]:
     drift = drift_counts(kit)
     differing = sum(round(drift.get(one, 0)) for one in ("mailable", "unblocked"))
     if differing:
-        text = f"{differing} contacts of {name} differ in consent"
+        differ = plural(differing, "contact differs", "contacts differ")
+        text = f"{name}: {differ} in consent"
         section = "Somebody who opted out in GHL can be mailed in Mailjet"
         yield Condition(f"drift {name}", text, section)
     _, dead = kit.freshness.callbacks() or (0, ())
@@ -126,7 +128,7 @@ def _of_counts(kit: Kit, alerts: Alerts, now_ms: int) -> Iterator[Condition]:
     since_ms = now_ms - GREW_SECONDS * 1000
     dead = kit.ledger.backlog().dead
     if alerts.grew_ms(f"dead {name}", dead, now_ms) > since_ms and dead:
-        text = f"contacts of {name} fail for good; there are {dead:,} dead letters"
+        text = f"contacts of {name} fail for good: {plural(dead, 'dead letter')}"
         yield Condition(f"dead {name}", text, "Syncs fail")
     states = kit.orders.states()
     failed = states[State.FAILED]

@@ -146,7 +146,7 @@ def test_find_out_why_a_contact_failed_and_replay_it(desk: Desk) -> None:
     desk.running.sandbox.remove_fault(fault)
     desk.press("Replay")
     desk.sees("Dead letters that wait again: 1")
-    desk.running.until(lambda: not desk.running.letters(), "it is synced")
+    desk.running.until(desk.running.has_finished, "it is synced")
     desk.page.reload()
     desk.sees("It is synced, and nothing waits.")
     desk.sees("found by an operator's replay")
