@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from pipeline.errors import CannotTell, NotFound, Reach, Rejected
+from pipeline.errors import CannotTell, NotFound, Rejected
 from pipeline.sync.case import Case, Found
 from pipeline.sync.contact import Contact, ListAction
 from pipeline.sync.deeds import CallWebhook, JoinList, Ordered, ScheduleDraft, Send
@@ -188,9 +188,8 @@ class Decider:
         try:
             self._case.mailjet.manage_lists(self._mailjet_id, lists)
         except (NotFound, Rejected) as error:
-            if error.reach is Reach.CONNECTION:
-                raise
-            # A list that is gone must not hold up the contact itself.
+            # The only list named is the rule's: that it is gone must hold up neither
+            # the contact nor, as one of ours would, the connection.
             return Decision(State.FAILED, f"refused: {error.status}")
         return Decision(State.DONE)
 

@@ -214,6 +214,17 @@ def test_a_list_that_a_rule_adds_to_is_left_with_the_others(
     assert states(driver, person) == [("porto", State.DONE, "")]
 
 
+def test_a_list_of_a_rule_that_is_gone_stops_nothing_else(build: Build) -> None:
+    driver = build(PORTO.replace("send = 1003", "add_to_list = 99999"))
+    person = driver.person(city="Faro")
+    imported(driver)
+
+    change(driver, person, city="Porto")
+
+    assert states(driver, person) == [("porto", State.FAILED, "refused: 400")]
+    assert driver.kit.health.paused() is None
+
+
 @pytest.mark.parametrize("fault", ["no_answer_after", "reset_after", "500"])
 def test_after_a_lost_answer_mailjet_is_asked_before_anything_is_sent_again(
     build: Build, fault: str

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import NotFound, PermanentError, Rejected
+from pipeline.errors import NotFound, PermanentError, Reach, Rejected
 from pipeline.expressions import compile_value
 from pipeline.sync.case import Case, Found
 from pipeline.sync.consent import Verdict
@@ -96,15 +96,16 @@ def test_a_mail_that_may_go_has_all_that_mailjet_needs() -> None:
     assert decide(HELLO, change=created).payload["once"] is True
 
 
+@pytest.mark.parametrize("reach", [Reach.CONTACT, Reach.CONNECTION])
 @pytest.mark.parametrize("refusal", [NotFound, Rejected])
 def test_a_list_that_is_gone_fails_the_order_alone(
-    refusal: type[PermanentError],
+    refusal: type[PermanentError], reach: Reach
 ) -> None:
     class Refusing(TinyMailjet):
         def manage_lists(
             self, contact_id: int, actions: Mapping[int, ListAction]
         ) -> None:
-            raise refusal("mailjet", "POST", 400)
+            raise refusal("mailjet", "POST", 400, reach=reach)
 
     assert decide(JOIN, mailjet=Refusing()) == Decision(State.FAILED, "refused: 400")
 
