@@ -62,6 +62,8 @@ def remedy(pause: Pause) -> str:
 def probe(kit: Kit) -> None:
     """The cheapest proof that contacts can be synced: token, lists and properties.
 
+    Lists that only rules add to are no part of it: `check` tells of these.
+
     Raises:
         VendorError, ConfigError: they cannot; says why.
     """
@@ -70,7 +72,7 @@ def probe(kit: Kit) -> None:
     mailjet = kit.mailjet(permit)
     record = kit.record()
     if record is not None:
-        for list_id in kit.policy(record).managed_lists:
+        for list_id in (record.list_id, *kit.field_map.layout.lists):
             mailjet.get_list(list_id)
     known = mailjet.list_properties()
     missing = missing_static(known, kit.field_map) + _gone(record, known)

@@ -16,6 +16,7 @@ from pipeline.sync.judging import Hearing, Judgement
 from pipeline.sync.mapping import EMAIL_STATUS, LOCATION_ID
 from pipeline.sync.ports import Deletions, Evidence
 from pipeline.sync.snapshot import Snapshot
+from pipeline.sync.unsubscribing import unsubscribe
 
 REMOVED = "removed"
 """`ghl_email_status` of somebody who left our lists and never said no."""
@@ -80,9 +81,7 @@ def _unsubscribe(case: Case, subscriber: Subscriber, evidence: Evidence) -> Outc
     case.mailjet.manage_contact(
         first, subscriber.email, ListAction.UNSUBSCRIBE, properties=status
     )
-    if others:
-        gone = dict.fromkeys(others, ListAction.UNSUBSCRIBE)
-        case.mailjet.manage_lists(subscriber.contact_id, gone)
+    unsubscribe(case.mailjet, subscriber.contact_id, others)
     return Outcome.DELETED
 
 

@@ -25,6 +25,7 @@ from pipeline.sync.contact import Contact, ListAction, Subscriber
 from pipeline.sync.mapping import NAME
 from pipeline.sync.once import make_once
 from pipeline.sync.ports import Ghl, Mailjet, Policy
+from pipeline.sync.unsubscribing import unsubscribe
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,7 @@ class Writer:
             first, self._email, ListAction.UNSUBSCRIBE
         )
         self._learn(answer, {})
-        if others:
-            gone = dict.fromkeys(others, ListAction.UNSUBSCRIBE)
-            self._mailjet.manage_lists(self._facts.mailjet_id, gone)
+        unsubscribe(self._mailjet, self._facts.mailjet_id, others)
         # Else an opt-in would find lists left since, and take their tags.
         self._hold({f"list:{list_id}": "0" for list_id in action.list_ids})
 

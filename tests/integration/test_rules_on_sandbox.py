@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from pipeline.check import probe
 from pipeline.permit import Lane
 from pipeline.store.state import connection_key
 from pipeline.sync.orders import State
@@ -222,6 +223,13 @@ def test_a_list_of_a_rule_that_is_gone_stops_nothing_else(build: Build) -> None:
     change(driver, person, city="Porto")
 
     assert states(driver, person) == [("porto", State.FAILED, "refused: 400")]
+    assert driver.kit.health.paused() is None
+    probe(driver.kit)
+
+    change(driver, person, **dnd("active"))
+
+    assert driver.subscriber(person["email"])["excluded"]
+    assert driver.on_list(person["email"]) is False
     assert driver.kit.health.paused() is None
 
 
