@@ -46,6 +46,8 @@ _MAILJET_SETUP_MISSING = re.compile(
 _WORD_KEYS = ("message", "error_description", "ErrorMessage", "ErrorInfo")
 _MESSAGE_KEYS = {*_WORD_KEYS, "error", "statusCode", "StatusCode"}
 _CODE = re.compile(r"[a-z]{2,8}-\d{4}")
+# The Send API's 403s are about a sender, not about the key (guides/_send-api.md).
+_OF_A_MAIL = re.compile(r"send-\d{4}\Z")
 # What a list or a location is to us: part of the settings, not of a contact.
 _BELONGS_TO_CONNECTION = re.compile(r"/contactslist/|/locations/")
 
@@ -104,7 +106,8 @@ def classify(
         headers: case-insensitive.
         writes: whether the call changes something: what its lost answer means.
         parts: name of a list in which the answer tells of each part of the call; then
-            a 4xx that has one is an answer, and one that says nothing is none.
+            a 4xx that has one is an answer, one that says nothing is none, and no 5xx
+            says that nothing was done.
 
     Raises:
         RateLimited: 429; wait `retry_after_seconds`.
@@ -140,18 +143,20 @@ def classify(
         raise refusal.become(BadPayload, reach=Reach.CONNECTION, detail=detail)
     if status >= 500 or status in {408, 425}:
         # 503 and the two below 500 say that nothing was done; other failures may come
-        # after the work, as GHL's own reports show (highlevel-api-docs#64).
-        undone = status in {408, 425, 503} or not writes
+        # after the work, as GHL's own reports show (highlevel-api-docs#64). A gateway
+        # says 503 as well where the connection behind it broke: a mail, which nothing
+        # takes back, is looked up even so.
+        undone = not writes or (status in {408, 425, 503} and not parts)
         failure = refusal.become(VendorDown if undone else Ambiguous)
         failure.retry_after_seconds = retry_after_seconds(headers)
         raise failure
     if parts and status != 401 and (told := _in_parts(body, parts)):
         return told
-    if status in {401, 403}:
+    if status in {401, 403} and not _OF_A_MAIL.match(refusal.code):
         raise _forbidden(refusal)
     if status == 404:
         raise _not_found(refusal)
-    if parts and not refusal.spoken:
+    if parts and not refusal.spoken and status != 413:
         raise refusal.become(BadPayload, reach=Reach.CALL, detail="no such answer")
     raise _rejection(refusal)
 

@@ -194,7 +194,7 @@ class _Round:
         """Find out whether a mail was sent whose answer was lost."""
         mailjet = self._kit.mailjet(self._permit)
         try:
-            found = mailjet.find_messages(order.id)
+            found = mailjet.find_messages(order.id, order.made_ms)
         except VendorError as error:
             # It stays doubtful, and is looked up again a minute later.
             if error.reach is Reach.CONNECTION:

@@ -1,16 +1,25 @@
 """The Send API's answers: of each message, of none, or of nothing that makes sense."""
 
+from itertools import accumulate
 from typing import Any
 
 import pytest
 
-from pipeline.errors import BadPayload, Reach, Rejected, Unauthorized, VendorError
+from pipeline.errors import (
+    Ambiguous,
+    BadPayload,
+    Reach,
+    Rejected,
+    Unauthorized,
+    VendorError,
+)
 from pipeline.mailjet.client import MailjetClient
 from pipeline.mailjet.records import Sent
 from pipeline.mailjet.sending import template_mail
 from tests.recorded import RecordedVendor, Recording, recording
 
 NAMES = ("ana:1", "bo:1")
+NOW_MS = 1_795_860_000_000
 MAILS = [
     {"To": [{"Email": f"{name[:2]}@example.com"}], "CustomID": name} for name in NAMES
 ]
@@ -120,6 +129,47 @@ def test_what_makes_no_sense_leaves_open_whether_they_were_sent(
     assert "@" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        ({"ErrorCode": "mj-0013", "StatusCode": None, "ErrorRelatedTo": None}, ""),
+        ({"ErrorCode": None, "StatusCode": "400", "ErrorRelatedTo": [7, "To"]}, " To"),
+        ({"ErrorRelatedTo": "To"}, ""),
+    ],
+)
+def test_one_that_is_told_badly_is_refused_and_spoils_no_other(
+    error: dict[str, Any], why: str
+) -> None:
+    told = [taken("ana:1"), {"Status": "error", "Errors": [error]}]
+
+    ana, bo = send(recording({"Messages": told}, 400))
+
+    assert (ana.code, bo.status) == ("", 400)
+    assert bo.why == (error.get("ErrorCode") or "refused") + why
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"ErrorCode": "send-0008", "ErrorMessage": "From"}, 403, "send-0008"),
+        ("<html>413 Request Entity Too Large</html>", 413, ""),
+    ],
+)
+def test_what_is_refused_because_of_a_mail_stops_no_other(
+    body: object, status: int, code: str
+) -> None:
+    with pytest.raises(Rejected) as raised:
+        send(recording(body, status))
+
+    assert (raised.value.code, raised.value.reach) == (code, Reach.CONTACT)
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+def test_no_failure_says_that_nothing_was_sent(status: int) -> None:
+    with pytest.raises(Ambiguous):
+        send(recording("upstream connect error", status))
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_dead_key_is_the_connections(status: int) -> None:
     error = {"ErrorCode": "mj-0015", "ErrorMessage": "API key", "StatusCode": status}
@@ -137,29 +187,61 @@ def test_more_than_a_call_holds_is_never_sent() -> None:
     assert vendor.sent == []
 
 
+def row(id_: int, custom_id: str | None = "others") -> dict[str, Any]:
+    return {"ID": id_, "CustomID": custom_id}
+
+
 @pytest.mark.parametrize(
-    ("rows", "found"),
+    ("pages", "found"),
     [
-        ([], ()),
-        ([{"ID": 7, "CustomID": "ana:1"}], (7,)),
-        ([{"ID": 7}, {"ID": 8, "CustomID": ""}], (7, 8)),
-        ([{"ID": 7, "CustomID": "others"}], ()),
+        ([[]], ()),
+        ([[row(7, "ana:1")]], (7,)),
+        ([[row(7, "ana:1"), row(8, "ana:1")]], (7, 8)),
+        # CustomIDs are not shown.
+        ([[{"ID": 7}]], (7,)),
+        ([[row(7, "")]], (7,)),
+        ([[row(7, None)]], (7,)),
+        # The filter is left out.
+        ([[row(7)], []], ()),
+        ([[row(7), row(8)], [row(9)], []], ()),
+        ([[row(7), row(8)], [row(9, "ana:1")]], (9,)),
     ],
 )
 def test_a_mail_is_found_by_its_custom_id(
-    rows: list[dict[str, Any]], found: tuple[int, ...]
+    pages: list[list[dict[str, Any]]], found: tuple[int, ...]
 ) -> None:
-    client, vendor = make_client(recording({"Data": rows}))
+    client, vendor = make_client(*(recording({"Data": rows}) for rows in pages))
 
-    assert client.find_messages("ana:1") == found
+    assert client.find_messages("ana:1", NOW_MS) == found
     assert vendor.sent[0].query["CustomID"] == "ana:1"
+    starts = accumulate((len(rows) for rows in pages[:-1]), initial=0)
+    assert [call.query["Offset"] for call in vendor.sent] == [str(n) for n in starts]
 
 
-def test_a_listing_that_cannot_be_read_finds_nothing_out() -> None:
-    client, _ = make_client(recording({"Data": [{"CustomID": "ana:1"}]}))
+def test_mails_before_midnight_are_found_after_it() -> None:
+    client, vendor = make_client(recording({"Data": []}))
+
+    client.find_messages("ana:1", NOW_MS)
+
+    assert vendor.sent[0].query["FromTS"] == "2026-11-27T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [[{"CustomID": "ana:1"}]],
+        [[{"ID": 7}, {"ID": 8}]],
+        [[row(7), row(8, "")]],
+        [[row(7)], [row(7)]],
+    ],
+)
+def test_a_listing_that_cannot_be_read_finds_nothing_out(
+    pages: list[list[dict[str, Any]]],
+) -> None:
+    client, _ = make_client(*(recording({"Data": rows}) for rows in pages))
 
     with pytest.raises(VendorError):
-        client.find_messages("ana:1")
+        client.find_messages("ana:1", NOW_MS)
 
 
 def test_a_mail_of_a_template_is_in_mailjets_words() -> None:
