@@ -191,7 +191,8 @@ class SendSchema(_DeedSchema):
 
 class DraftSchema(_DeedSchema):
     template_id = _id(data_key="draft", required=True)
-    campaign = LabelField(100)
+    # The day and the hour are added to it.
+    campaign = LabelField(80)
     sender = fields.Email(required=True)
     subject = LabelField(255, required=True)
     segment_id = _id(data_key="segment")

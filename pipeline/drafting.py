@@ -10,8 +10,6 @@ from typing import Any
 from pipeline.errors import NotFound, Rejected
 from pipeline.mailjet.drafts import DraftCalls
 
-TITLE_LENGTH = 100
-
 
 def schedule_once(client: DraftCalls, wanted: Mapping[str, Any], now_ms: int) -> None:
     """Make a campaign of a template, unless it is there, and let it leave at its time.
@@ -28,7 +26,7 @@ def schedule_once(client: DraftCalls, wanted: Mapping[str, Any], now_ms: int) ->
         Ambiguous: something may have been made; to be repeated from the start.
         VendorError: see `pipeline.errors`.
     """
-    title, list_id = str(wanted["title"])[:TITLE_LENGTH], int(wanted["list_id"])
+    title, list_id = str(wanted["title"]), int(wanted["list_id"])
     draft = client.find_draft(title, list_id)
     if draft is None:
         draft = client.create_draft(

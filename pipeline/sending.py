@@ -42,6 +42,9 @@ from pipeline.sync.deeds import CallWebhook
 from pipeline.sync.orders import Order, OrderKind, State
 
 AGAIN_SECONDS = 10.0
+TOO_CLOSE_SECONDS = 300.0
+"""Mailjet schedules nothing so near, and says not how near that is: such a campaign
+waits here and leaves at once when its time has come."""
 RULE_GONE = "its rule is gone"
 
 
@@ -214,9 +217,14 @@ class _Round:
         if not self._kit.connection.live:
             self._orders.finish(self._token, State.REHEARSED, ids)
             return
+        now_ms = round(time.time() * 1000)
+        wait_seconds = (int(one.payload["at_ms"]) - now_ms) / 1000
+        if 0 < wait_seconds <= TOO_CLOSE_SECONDS:
+            self._orders.again(self._token, ids, wait_seconds)
+            return
         client = self._client(self._kit.mailjet_session, ids)
         try:
-            schedule_once(client, one.payload, round(time.time() * 1000))
+            schedule_once(client, one.payload, now_ms)
         except Rejected as error:
             if error.reach is Reach.CONNECTION:
                 raise

@@ -1,6 +1,7 @@
 """Campaigns written for Mailjet to send to a list, or to a segment of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,12 +10,32 @@ from marshmallow import fields, post_load
 from pipeline.errors import BadPayload, Reach
 from pipeline.mailjet import schemas
 from pipeline.mailjet.calls import Calls, only
+from pipeline.mailjet.fields import Id
 from pipeline.mailjet.records import Draft
 from pipeline.session import QueryValue
 
 LOCALE = "en_US"
 PARTS = ("Html-part", "Text-part", "MJMLContent")
 NOW = "NOW"
+DRAFT_STATUS = 0
+WORDS = {
+    "deleted": -2,
+    "archived": -1,
+    "draft": DRAFT_STATUS,
+    "programmed": 1,
+    "sent": 2,
+}
+STATUSES = {**WORDS, **{str(number): number for number in range(-3, 5)}}
+
+
+class Status(fields.Field[int]):
+    """A number in Mailjet's guides, a text in its OpenAPI; None for any other."""
+
+    def deserialize(
+        self, value: Any, attr: str | None = None, data: Any = None, **kw: Any
+    ) -> Any:
+        told = str(value).strip().lower()
+        return STATUSES.get(told)
 
 
 class DraftSchema(schemas.AnswerSchema):
@@ -22,11 +43,12 @@ class DraftSchema(schemas.AnswerSchema):
 
     id = fields.Integer(data_key="ID", required=True)
     title = fields.String(data_key="Title", load_default="", allow_none=True)
-    status = fields.Integer(data_key="Status", required=True)
+    status = Status(data_key="Status")
+    list_id = Id(data_key="ContactsListID")
 
     @post_load
     def _draft(self, data: dict[str, Any], **kw: Any) -> Draft:
-        return Draft(data["id"], data["title"] or "", data["status"])
+        return Draft(**{**data, "title": data["title"] or ""})
 
 
 class ContentSchema(schemas.AnswerSchema):
@@ -60,11 +82,16 @@ class DraftCalls(Calls):
         """
         query: dict[str, QueryValue] = {"ContactsList": list_id, "Sort": "ID DESC"}
         found, _, bad_rows = self.page("campaigndraft", 0, DRAFT, query)
-        if bad_rows:
+        named = [
+            draft
+            for draft in found
+            if draft.title == title and draft.list_id in (0, list_id)
+        ]
+        newest = max(named, key=lambda draft: draft.id, default=None)
+        if bad_rows or (newest and newest.status is None):
             route, detail = "GET /v3/REST/campaigndraft", "rows that cannot be read"
             raise BadPayload("mailjet", route, 200, detail, reach=Reach.CALL)
-        named = [draft for draft in found if draft.title == title]
-        return max(named, key=lambda draft: draft.id, default=None)
+        return newest
 
     def create_draft(
         self, title: str, *, list_id: int, segment_id: int, sender: str, subject: str
@@ -90,7 +117,8 @@ class DraftCalls(Calls):
             body["SegmentationID"] = segment_id
         answer = self.session.send("POST", "/v3/REST/campaigndraft", json=body)
         draft: Draft = only(answer, DRAFT)
-        return draft
+        # Whatever else it says, such as nothing in Mailjet's sample: it is new.
+        return replace(draft, status=DRAFT_STATUS)
 
     def template_content(self, template_id: int) -> Mapping[str, Any]:
         """Read what a template holds; `GET /template/:templateId/detailcontent`.
@@ -119,8 +147,8 @@ class DraftCalls(Calls):
         """Let a campaign leave at a time; `POST /campaigndraft/:draftId/schedule`.
 
         Raises:
-            Rejected: as documented, it needs content, an active sender and more than
-                one active recipient.
+            Rejected: as documented, it needs content, an active sender, more than one
+                active recipient, and a time that is not "too close".
         """
         moment = datetime.fromtimestamp(at_ms // 1000, UTC).isoformat()
         self.session.send(

@@ -114,12 +114,15 @@ class Draft:
     """A campaign.
 
     Args:
-        status: -2 deleted, -1 archived, 0 draft, 1 programmed, 2 sent.
+        status: -2 deleted, -1 archived, 0 draft, 1 programmed, 2 sent; None where
+            Mailjet tells none that we know.
+        list_id: 0 where it is not told.
     """
 
     id: int
     title: str
-    status: int
+    status: int | None
+    list_id: int = 0
 
     @property
     def is_open(self) -> bool:

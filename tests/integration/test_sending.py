@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -452,6 +453,25 @@ def test_a_campaign_is_made_once_however_many_ask_and_whatever_is_lost(
     (made,) = campaigns(mailjet, wanted["title"])
     assert made["Status"] == PROGRAMMED
     assert made["Subject"] == "Spring is here"
+
+
+@pytest.mark.usefixtures("audience")
+def test_a_campaign_that_is_near_waits_and_leaves_at_once_then(
+    driver: Driver, place: Place, mailjet: MailjetCaller
+) -> None:
+    at_ms = round(time.time() * 1000) + 240_000
+    near = place(campaign_of(driver, at_ms=at_ms), kind=OrderKind.DRAFT)
+    now = campaign_of(driver, at_ms=PAST_MS)
+    order = place(now, kind=OrderKind.DRAFT)
+
+    send_all(driver.kit)
+
+    assert state(driver, near) == (State.READY, "")
+    score = driver.pipeline.redis.zscore(driver.ledger.key("orders:ready"), near.id)
+    assert abs(float(score) - at_ms) < 60_000
+    assert state(driver, order) == (State.DONE, "")
+    assert [row["Status"] for row in campaigns(mailjet, now["title"])] != [0]
+    assert driver.calls("POST", DRAFT) == 1
 
 
 def test_a_campaign_that_mailjet_refuses_fails_with_its_reason(

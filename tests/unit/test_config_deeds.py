@@ -290,6 +290,8 @@ DRAFT = {"draft": 7, "sender": "us@example.com", "subject": "Hello"}
             "do.variables.a: is no text, n",
         ),
         ({"do": {"draft": 7, "subject": "a"}}, "do.sender: missing"),
+        # The day must stay readable behind it, or the next one is taken for this one.
+        ({"do": {**DRAFT, "campaign": "a" * 81}}, "do.campaign: 1 to 80 characters"),
         ({"do": {**DRAFT, "at_hour": 24}}, "do.at_hour: Must be greater than or equal"),
         ({"do": {**DRAFT, "segment": 0}}, "do.segment: Must be greater than or equal"),
         (
