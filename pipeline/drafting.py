@@ -7,7 +7,7 @@ comes after a lost answer, or for the next contact, looks for it before making o
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.errors import NotFound, Rejected
+from pipeline.errors import NotFound, Rejected, Unauthorized
 from pipeline.mailjet.drafts import DraftCalls
 
 
@@ -40,7 +40,8 @@ def schedule_once(client: DraftCalls, wanted: Mapping[str, Any], now_ms: int) ->
         return
     try:
         content = client.template_content(int(wanted["template_id"]))
-    except NotFound as error:
+    except (NotFound, Unauthorized) as error:
+        # The key was good enough for the campaign: this one is of somebody else.
         detail = "no such template"
         raise Rejected("mailjet", error.route, error.status, detail) from None
     client.write_content(draft.id, content)

@@ -101,7 +101,8 @@ class Sent:
     @property
     def is_transient(self) -> bool:
         """Whether it may be taken later as it is."""
-        return self.status == 429 or self.status >= 500
+        # 401 is a key that is suspended, for which no mail is to blame.
+        return self.status in {401, 429} or self.status >= 500
 
     @property
     def why(self) -> str:

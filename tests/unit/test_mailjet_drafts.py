@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import BadPayload, Reach
+from pipeline.drafting import schedule_once
+from pipeline.errors import BadPayload, Reach, Rejected
 from pipeline.mailjet.client import MailjetClient
 from pipeline.mailjet.records import Draft
 from tests.recorded import RecordedVendor, recording
@@ -66,3 +67,17 @@ def test_what_was_just_made_is_a_draft_whatever_it_says() -> None:
         "Subject": "Hi",
         "ContactsListID": LIST,
     }
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_template_of_somebody_else_fails_the_campaign_alone(status: int) -> None:
+    told = {"ErrorMessage": "Not authorized to access this", "StatusCode": status}
+    found = recording({"Data": [row()]})
+    vendor = RecordedVendor("mailjet", found, recording(told, status))
+    wanted = {"title": TITLE, "list_id": LIST, "template_id": 5, "at_ms": 1}
+
+    with pytest.raises(Rejected) as raised:
+        schedule_once(MailjetClient(vendor.session), wanted, 2)
+
+    assert raised.value.reach is Reach.CONTACT
+    assert raised.value.detail == "no such template"

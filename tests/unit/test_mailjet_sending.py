@@ -75,7 +75,8 @@ def test_each_message_is_read_by_itself_whatever_the_call_is(status: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("status", "transient"), [(400, False), (403, False), (429, True), (500, True)]
+    ("status", "transient"),
+    [(400, False), (401, True), (403, False), (429, True), (500, True)],
 )
 def test_some_refusals_may_pass(status: int, transient: bool) -> None:
     told = [taken("ana:1"), refused("mj-0099", status)]
