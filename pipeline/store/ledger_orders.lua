@@ -116,10 +116,10 @@ end
 local function recall(contact)
   for id in string.gmatch(redis.call('HGET', UNENDED, contact) or '', '%S+') do
     local order = order_of(id)
-    if order and order.state == 'ready' and order.kind == 'mail' then
-      to_its_turn(id, order)
+    local is_here = order and (order.state == 'ready' or order.state == 'sending' and order.unsent)
+    if is_here and order.kind == 'mail' then to_its_turn(id, order)
     elseif order and order.state == 'sending' and order.kind == 'mail' then
-      -- Who sends it waits perhaps, and holds it no more; if it has left, it is found.
+      -- It may have left: who sends it holds it no more, and it is looked up.
       order.token = nil
       save(id, order)
     end

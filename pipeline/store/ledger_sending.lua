@@ -5,6 +5,7 @@ local FRESH_MS = 60000            -- for so long what was known of a consent is 
 local LOOK_MS = 60000             -- before that Mailjet may not show what it was sent
 local LOOKED_AT, PAGES, DRAFTS_AT_A_TIME = 200, 25, 20
 local WEBHOOKS_AT_A_TIME = 3      -- each may take its 15 s of the lease
+local LOOKING_MS = 30000          -- a last look at consent takes no longer; a dead one's mails wait
 
 -- Whether somebody's answer to being mailed may just be changing.
 local function consent_is_at_stake(contact)
@@ -18,14 +19,15 @@ local function is_of_token(order, token)
     and (order.state == 'sending' or order.state == 'doubtful')
 end
 
--- Orders that were out for too long: what nobody knows the end of is looked up, and a
--- webhook, which may come twice, is called again.
+-- Orders that were out for too long: what nobody knows the end of is looked up, a mail
+-- that had not left is decided anew, and a webhook, which may come twice, is called again.
 local function look_after(n, lease, token, taken)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', OUT, '-inf', now, 'LIMIT', 0, n)) do
     local order = order_of(id)
     if not order then redis.call('ZREM', OUT, id)
     elseif order.state == 'sending' and order.kind == 'webhook' then
       make_ready(id, order, now, '')
+    elseif order.state == 'sending' and order.unsent then to_its_turn(id, order)
     elseif order.state == 'sending' then
       move(id, order, 'doubtful', '')
       redis.call('ZADD', OUT, now + LOOK_MS, id)
@@ -39,19 +41,21 @@ local function look_after(n, lease, token, taken)
   end
 end
 
-local function is_drafting()
+-- Whether somebody is at it: drafts go with one sender at a time, because what two look for
+-- at once both of them make, and mails until they have left, because who looked at consent
+-- beside another would take its tokens and a slot.
+local function is_at_it(kind)
   for _, id in ipairs(redis.call('ZRANGE', OUT, 0, -1)) do
     local order = order_of(id)
-    if order and order.kind == 'draft' then return true end
+    if order and order.kind == kind and (kind == 'draft' or order.unsent) then return true end
   end
   return false
 end
 
--- Whether the order may go with this batch. Drafts go with one sender at a time, because
--- what two look for at once both of them make.
+-- Whether the order may go with this batch.
 local function has_room(order, room)
   if order.kind == 'draft' and not room.draft then
-    room.draft = is_drafting() and 0 or DRAFTS_AT_A_TIME
+    room.draft = is_at_it('draft') and 0 or DRAFTS_AT_A_TIME
   end
   if order.alone then return room.mail == room.most end
   return (room[order.kind] or 0) > 0
@@ -69,10 +73,10 @@ local function take_page(from, room, lease, token, taken)
       to_its_turn(id, order)
     elseif has_room(order, room)
         and not (order.kind == 'mail' and consent_is_at_stake(order.contact)) then
-      order.token, order.tries = token, order.tries + 1
+      order.token, order.tries, order.unsent = token, order.tries + 1, true
       room[order.kind] = order.alone and 0 or room[order.kind] - 1
       move(id, order, 'sending', '')
-      redis.call('ZADD', OUT, now + lease, id)
+      redis.call('ZADD', OUT, now + (order.kind == 'mail' and LOOKING_MS or lease), id)
       taken[#taken + 1] = { id, order, message }
     else stay = stay + 1 end
   end
@@ -81,7 +85,8 @@ end
 
 -- Webhooks that wait for a slow receiver must not keep mails from being seen behind them.
 local function take_ready(n, lease, token, taken)
-  local room = { mail = tonumber(n), most = tonumber(n), webhook = WEBHOOKS_AT_A_TIME }
+  local most = tonumber(n)
+  local room = { mail = is_at_it('mail') and 0 or most, most = most, webhook = WEBHOOKS_AT_A_TIME }
   local from = 0
   for _ = 1, PAGES do
     local seen, stay = take_page(from, room, lease, token, taken)
@@ -109,7 +114,7 @@ function command.due()
   return redis.call('ZCOUNT', READY, '-inf', now) + redis.call('ZCOUNT', OUT, '-inf', now)
 end
 
--- hold TOKEN LEASE_MS ID... : go on with all of them; 0 when one of them is lost, or who
+-- hold TOKEN LEASE_MS ID... : all of them leave now; 0 when one of them is lost, or who
 -- gets it may be saying no by now.
 function command.hold(token, lease, ...)
   for _, id in ipairs({ ... }) do
@@ -119,7 +124,12 @@ function command.hold(token, lease, ...)
       return 0
     end
   end
-  for _, id in ipairs({ ... }) do redis.call('ZADD', OUT, now + lease, id) end
+  for _, id in ipairs({ ... }) do
+    local order = order_of(id)
+    order.unsent = nil
+    save(id, order)
+    redis.call('ZADD', OUT, now + lease, id)
+  end
   return 1
 end
 

@@ -82,7 +82,10 @@ class Orders:
         return int(self._call("due"))
 
     def hold(self, token: str, ids: Iterable[str]) -> bool:
-        """Go on for another minute; False when one of them is not ours any more."""
+        """They leave now; False when one of them is not ours any more.
+
+        From here on nobody sends one of them again before it was looked up.
+        """
         return bool(self._call("hold", token, in_ms(LEASE_SECONDS), *ids))
 
     def finish(

@@ -54,7 +54,7 @@ class Report:
     Args:
         answers: of the calls that send, how often each status; None is no answer.
         closed: mails to whom Mailjet knew to have said no a moment before we could.
-        late: the longest a mail came after a no had counted, in seconds.
+        late: seconds from when a no counted to each mail that came after it.
     """
 
     seed: int
@@ -65,7 +65,7 @@ class Report:
     mails: int = 0
     held: int = 0
     closed: int = 0
-    late: float = 0.0
+    late: list[float] = field(default_factory=list)
     answers: Counter[int | None] = field(default_factory=Counter)
     lookups: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -78,8 +78,9 @@ class Report:
             f"{self.mails} mails and {self.held} held back in {self.seconds:.0f} s, "
             f"{self.kills} kills, Redis restarted once, {self.resyncs} resyncs, "
             f"answers of the Send API {dict(self.answers)}, {self.lookups} lookups, "
-            f"{self.closed} mails after a no that nobody had told, a mail "
-            f"at most {self.late:.2f} s after one counted, {len(self.wrong)} wrong"
+            f"{self.closed} mails to whom Mailjet knew to be closed, {len(self.late)} "
+            f"after a no, by {max(self.late, default=0.0):.2f} s at most, "
+            f"{len(self.wrong)} wrong"
         )
 
 
@@ -219,7 +220,7 @@ class Chaos:
         found = look(self.running, self.vendors.people)
         report.mails, report.held = found.mails, found.held
         report.closed = found.closed
-        report.late = max(found.late, default=0.0)
+        report.late = found.late
         report.wrong += found.wrong
         sends = [call for call in log if call["route"] == SEND]
         report.answers = Counter(call["status"] for call in sends)

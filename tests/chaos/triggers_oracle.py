@@ -1,8 +1,8 @@
 """Which mails there must be after triggers, worked out from what was changed alone.
 
 When somebody's no counts: one that a webhook told, from when the inbox had been
-emptied after its 200; one that nobody told, from when a last look that began before it
-has ended. A request that had begun by then may still arrive.
+emptied after its 200; one that nobody told, at once. A mail whose last look had begun
+by then may still arrive.
 """
 
 import json
@@ -31,9 +31,7 @@ RULES = (
 WHYS = frozenset({"opted out", "off our list"})
 USUAL = frozenset({"campaign", "kind", "done", "held_back"})
 REQUEST_SECONDS = 2.0
-"""From the last look at who may be mailed to the mail's arrival at Mailjet."""
-UNTOLD_SECONDS = 2.0
-"""From a last look's first call to its last, on a busy machine."""
+"""From a last look's first call to the mail's arrival at Mailjet, on a busy machine."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ from threading import Event, Lock
 import requests
 from redis.exceptions import RedisError
 
-from tests.chaos.triggers_oracle import UNTOLD_SECONDS, Person
+from tests.chaos.triggers_oracle import Person
 from tests.sandbox import Row
 from tests.system.installation import Installation
 from tests.system.receiving import Receiver, ghl_body
@@ -118,7 +118,7 @@ class Vendors:
         if person.told:
             self._tell(post, person)
         else:
-            person.counts_from = time.monotonic() + UNTOLD_SECONDS
+            person.counts_from = time.monotonic()
 
     def _of_ghl(self, kind: str, **fields: object) -> Callable[[], int]:
         location = self._sandbox.env["GHL_LOCATION_ID"]

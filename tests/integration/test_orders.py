@@ -251,10 +251,31 @@ def test_one_call_holds_so_many_mails_and_each_goes_alone_after_a_refusal(
     assert len(batch.ready) == 2
     orders.again(batch.token, [one.order.id for one in batch.ready], 0, alone=True)
 
-    taken = [orders.take(9).ready for _ in range(4)]
+    taken = []
+    for _ in range(4):
+        batch = orders.take(9)
+        assert orders.hold(batch.token, [one.order.id for one in batch.ready])
+        taken.append(batch.ready)
 
     assert sorted(map(len, taken)) == [0, 1, 1, 2]
     assert {len(some) for some in taken if any(o.placed.alone for o in some)} == {1}
+
+
+def test_until_mails_have_left_nobody_takes_more_of_them(
+    ledger: Ledger, orders: Orders
+) -> None:
+    hook = make_order("cy", kind=OrderKind.WEBHOOK)
+    settle_orders(ledger, "ana", [make_order("ana")], [READY])
+    looking = orders.take(9)
+    settle_orders(ledger, "bo", [make_order("bo")], [READY])
+    settle_orders(ledger, "cy", [hook], [Decision(State.READY)])
+
+    beside = orders.take(9)
+    assert orders.hold(looking.token, [make_order("ana").id])
+    after = orders.take(9)
+
+    assert [one.order for one in beside.ready] == [hook]
+    assert [one.order for one in after.ready] == [make_order("bo")]
 
 
 def test_what_was_refused_for_now_comes_back_as_it_was(ledger, orders, redis):
@@ -275,6 +296,7 @@ def test_whom_a_dead_sender_held_is_looked_up_and_not_sent_again(ledger, orders,
     order = make_order()
     settle_orders(ledger, "ana", [order], [READY])
     lost = orders.take(9)
+    assert orders.hold(lost.token, [order.id])
     score(redis, ledger, "orders:out", order.id, PAST_MS)
 
     first = orders.take(9)
@@ -293,6 +315,21 @@ def test_whom_a_dead_sender_held_is_looked_up_and_not_sent_again(ledger, orders,
     orders.finish(lost.token, State.DONE, [order.id])
     orders.back(second.token, [order.id])
     assert states(orders) == [State.DONE]
+
+
+def test_what_had_not_left_when_its_sender_died_is_decided_anew_at_once(
+    ledger, orders, redis
+):
+    order = make_order()
+    settle_orders(ledger, "ana", [order], [READY])
+    lost = orders.take(9)
+    score(redis, ledger, "orders:out", order.id, PAST_MS)
+
+    batch = orders.take(9)
+
+    assert (batch.ready, batch.doubtful) == ((), ())
+    assert orders.waiting("ana") == (order,)
+    assert not orders.hold(lost.token, [order.id])
 
 
 def test_what_was_not_found_is_decided_anew_and_may_be_sent_again(
@@ -377,7 +414,9 @@ def test_a_webhook_is_called_again_and_a_draft_looked_for_anew(ledger, orders, r
     draft = make_order("bo", kind=OrderKind.DRAFT)
     settle_orders(ledger, "ana", [hook], [Decision(State.READY)])
     settle_orders(ledger, "bo", [draft], [READY])
-    assert len(orders.take(9).ready) == 2
+    batch = orders.take(9)
+    assert len(batch.ready) == 2
+    assert orders.hold(batch.token, [draft.id])
     for order in (hook, draft):
         score(redis, ledger, "orders:out", order.id, PAST_MS)
 

@@ -282,7 +282,7 @@ def test_who_was_given_up_for_lost_sends_nothing_any_more(
 
     sending.send_ready(late)
 
-    assert state(driver, order)[0] is State.DOUBTFUL
+    assert state(driver, order)[0] is State.WAITING
     assert driver.calls("POST", SEND) == 0
 
 
