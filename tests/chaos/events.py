@@ -170,7 +170,7 @@ class Chaos:
         self.dice = random.Random(seed)
         self.vendors = Vendors(running, receiver, self.report)
         self._worker: Process = running.start()
-        running.until(running.has_finished, "the first run has finished")
+        running.first_run()
         running.kit.optouts.confirm()  # so many noes are meant
 
     def run(self, events: int, kills: int) -> None:
@@ -253,6 +253,7 @@ class Chaos:
     def _come_to_rest(self) -> None:
         """Everything that was promised is done, or has failed for good."""
         running, inbox = self.running, self.running.pipeline.inbox
+        running.supervised.append(self._worker)
         running.until(
             lambda: not inbox.counts().waiting and running.has_finished(),
             "nothing waits",

@@ -78,6 +78,7 @@ class Chaos:
         self._never_mailed = (self.start.said_no() | no_in_ghl) - running.mailed()
         self._worker: Process = running.start()
         self._began = time.monotonic()
+        running.begin_first_run()
         running.until(lambda: running.settled() > 0, "the run has begun")
 
     def kill(self) -> None:
@@ -91,6 +92,10 @@ class Chaos:
         recovery = self._settled_more_than(before) - ready_at
         self.report.kills.append(Kill(settled, ready_at - killed_at, recovery))
         self.look_for_the_revived()
+
+    def supervise(self) -> None:
+        """From now on the worker is started again when it ends by itself."""
+        self.running.supervised.append(self._worker)
 
     def live(self) -> None:
         """Let the worker live for a random time."""

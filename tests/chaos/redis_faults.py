@@ -64,6 +64,7 @@ def with_redis_fault(name: str, seed: int, contacts: int, rate: str) -> Report:
 
     def act(chaos: Chaos) -> None:
         chaos.live()
+        chaos.supervise()
         FAULTS[name](chaos)
 
     return chaos_run(seed, contacts, rate, act)

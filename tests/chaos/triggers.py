@@ -106,7 +106,7 @@ class Chaos:
         pairs = triggers // (len(OF_OLD) + len(OF_NEW))
         vendors.populate(pairs)
         self._worker: Process = running.start()
-        running.until(running.has_finished, "the import has finished", PATIENCE_SECONDS)
+        running.first_run(PATIENCE_SECONDS)
         running.kit.optouts.confirm()  # so many noes are meant
         running.sandbox.clear_log()
         began, steps = time.monotonic(), vendors.deal(pairs)

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -15,7 +15,7 @@ from pipeline.permit import Lane, Permit
 from pipeline.store.records import Run
 from pipeline.store.state import process_key
 from tests.sandbox import Row, Sandbox
-from tests.system.processes import Process, Processes, until
+from tests.system.processes import BIN, Process, Processes, until
 from tests.valkey import Valkey
 
 NO_LIMITS = {"GHL_RATE": "100000/10", "MAILJET_RATE": "100000/10"}
@@ -25,12 +25,18 @@ GOOD_NIGHT = 90.0
 
 @dataclass(frozen=True)
 class Installation:
-    """What a test looks at; `processes` is what it acts with."""
+    """What a test looks at; `processes` is what it acts with.
+
+    Args:
+        supervised: processes that a wait starts again, wherever they have ended. A
+            worker is one where Redis goes away: kombu 5.7 may end it then.
+    """
 
     valkey: Valkey
     sandbox: Sandbox
     processes: Processes
     pipeline: Pipeline
+    supervised: list[Process] = field(default_factory=list)
 
     @property
     def kit(self) -> Kit:
@@ -46,6 +52,8 @@ class Installation:
         """Return as soon as the condition holds; without Redis it does not hold yet."""
 
         def holds() -> object:
+            for process in self.supervised:
+                process.supervise()
             try:
                 return condition()
             except RedisError:
@@ -72,13 +80,24 @@ class Installation:
         self.until(self.pipeline.processes.slots, "a worker is ready")
         return worker
 
+    def first_run(self, seconds: float = GOOD_NIGHT) -> None:
+        """The run that Beat would begin within 15 seconds, from start to end."""
+        done = self.processes.command("resync")
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.until(self.has_finished, "the first run has finished", seconds)
+
+    def begin_first_run(self) -> None:
+        """The same, without a wait."""
+        self.processes.start("resync", str(BIN / "ghl-mailjet"), "resync")
+
     def call(self, task: str, **arguments: str) -> str:
         """Enqueue a task for the connection `default`; its id."""
         kwargs = {"connection": "default", **arguments}
         return self.processes.call(task, json.dumps(kwargs))
 
     def resync(self) -> Run:
-        """Enqueue a full resync and wait for its end."""
+        """Enqueue a full resync and wait for its end; it would join one under way."""
+        self.until(lambda: not self.is_under_way(), "no run is under way")
         before = self.last_run()
         self.call("resync.full")
         return self.next_run(before)
@@ -97,6 +116,11 @@ class Installation:
     def last_run(self) -> Run | None:
         return self.kit.ledger.run()
 
+    def is_under_way(self) -> bool:
+        """Whether a run is."""
+        run = self.last_run()
+        return run is not None and run.is_active
+
     def settled(self) -> int:
         """How many contacts of the last run are done; 0 before the first."""
         run = self.last_run()
@@ -107,6 +131,11 @@ class Installation:
         run, backlog = self.last_run(), self.kit.ledger.backlog()
         waiting = backlog.waiting + backlog.leased
         return run is not None and run.state == "finished" and not waiting
+
+    def has_done(self, task: str) -> bool:
+        """Whether a worker says so of that task's id."""
+        done = f"[{task}] succeeded"
+        return any(done in log for log in self.processes.full_logs())
 
     def let_beat_tick(self, times: int = 2) -> None:
         """Let so many seconds pass in which everything due was rung."""

@@ -17,14 +17,14 @@ def twenty_a_second() -> Iterator[tuple[Installation, list[Process]]]:
     """An installation, and its worker: the last of the list."""
     rates = {"GHL_RATE": "200/10", "MAILJET_RATE": "200/10"}
     with installation("--contacts", "40", **rates) as running:
-        yield running, [running.start()]
+        workers = [running.start()]
+        running.first_run()
+        yield running, workers
 
 
 def begin_run(running: Installation) -> Run:
     """A run that has brought some newcomers into Mailjet, and not yet the others."""
-    running.until(
-        lambda: not ((run := running.last_run()) and run.is_active), "no run is active"
-    )
+    running.until(lambda: not running.is_under_way(), "no run is under way")
     newcomers = {fresh_email() for _ in range(NEWCOMERS)}
     for email in newcomers:
         # Else the look for changes brings them all before the run has begun.
@@ -37,7 +37,7 @@ def begin_run(running: Installation) -> Run:
     )
     run = running.last_run()
     assert run is not None
-    assert run.is_active
+    assert run.is_active, "the run is over"
     return run
 
 

@@ -37,8 +37,9 @@ def until(condition: Callable[[], object], what: str, seconds: float) -> None:
 class Process:
     """A process that runs; what it says goes into its own log."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], log: Path) -> None:
-        self._popen = popen
+    def __init__(self, start: Callable[[], subprocess.Popen[bytes]], log: Path) -> None:
+        self._start = start
+        self._popen = start()
         self._log = log
 
     @property
@@ -72,6 +73,11 @@ class Process:
     def interrupt(self) -> None:
         """Ctrl-C."""
         self._popen.send_signal(signal.SIGINT)
+
+    def supervise(self) -> None:
+        """Start it again if it has ended, as a supervisor does."""
+        if not self.is_running:
+            self._popen = self._start()
 
     def kill(self) -> None:
         """`kill -9`: no goodbye to anybody."""
@@ -150,17 +156,20 @@ class Processes:
     def start(self, name: str, *command: str) -> Process:
         """Start anything of ours, in a session of its own."""
         log = Path(self._folder.name, f"{len(self._started)}-{name}.log")
-        with log.open("wb") as output:
-            popen = subprocess.Popen(
-                command,
-                cwd=self._folder.name,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        process = Process(popen, log)
+
+        def start() -> subprocess.Popen[bytes]:
+            with log.open("ab") as output:
+                return subprocess.Popen(
+                    command,
+                    cwd=self._folder.name,
+                    env=self.env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+
+        process = Process(start, log)
         self._started.append(process)
         return process
 
