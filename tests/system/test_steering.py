@@ -38,12 +38,19 @@ class FirstRun:
 
 @pytest.fixture(scope="module")
 def first_run() -> Iterator[FirstRun]:
-    with installation(
-        *("--contacts", str(PEOPLE)), SYNC_CHANGES_INTERVAL_SECONDS=str(POLL_SECONDS)
-    ) as running:
+    rhythm = {
+        "SYNC_CHANGES_INTERVAL_SECONDS": str(POLL_SECONDS),
+        # The opted-out set is read by the same route as what has changed.
+        "SYNC_OPTOUTS_INTERVAL_SECONDS": "86400",
+    }
+    with installation("--contacts", str(PEOPLE), **rhythm) as running:
         with Wiretap(running.valkey) as wiretap:
-            running.start(beats=2)
+            # Before Beat is there, which begins the run.
+            running.setup()
             running.sandbox.clear_log()
+            for _ in range(2):
+                running.processes.beat()
+            running.processes.worker("--loglevel", "info")
             run = running.next_run(None)
         messages = [m for lane in Lane for m in wiretap.messages(lane)]
         sent = Counter(
@@ -60,13 +67,16 @@ def first_run() -> Iterator[FirstRun]:
 def running(
     first_run: FirstRun, request: pytest.FixtureRequest
 ) -> Iterator[Installation]:
-    """Everybody has changed, and Mailjet is slow to write until `drain`."""
+    """Everybody has changed, and Mailjet is slow to write until `drain`.
+
+    A run takes twenty seconds, most of them after it is to be steered.
+    """
     running = first_run.installation
     running.until(lambda: not running.kit.ledger.backlog().leased, "idle")
     for contact in running.sandbox.contacts():
         state = f"State of {request.node.name}"
         running.sandbox.put_contact(**unseen(contact, state=state))
-    running.sandbox.add_fault("slow", vendor="mailjet", route=UPSERT, seconds=2.0)
+    running.sandbox.add_fault("slow", vendor="mailjet", route=UPSERT, seconds=4.0)
     yield running
     running.sandbox.clear_faults()
 
