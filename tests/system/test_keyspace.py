@@ -69,10 +69,13 @@ def lived() -> Iterator[Lived]:
             most_leased = max(most_leased, running.kit.ledger.backlog().leased)
             return running.has_finished()
 
+        running.begin_first_run()
         running.until(finished, "the first run has finished")
         running.resync()
-        for task in ("changes", "optouts", "activities", "feedback"):
-            running.call(f"discovery.{task}")
+        looks = ("changes", "optouts", "activities", "feedback")
+        called = [running.call(f"discovery.{look}") for look in looks]
+        called.append(running.processes.call("alerts.check"))
+        running.until(lambda: all(map(running.has_done, called)), "all have looked")
         running.processes.celery("inspect", "ping")
         inbox = running.pipeline.inbox
         assert receiver.ghl(ghl_body(id="elsewhere")) == 200
@@ -138,6 +141,7 @@ def test_at_rest_the_state_is_what_a_connection_keeps(lived: Lived) -> None:
     assert lasting == {
         *("snapshots", "addresses", "fence", "run", "runs", "full_run", "watermark"),
         *("setup", "optouts:mailjet", "turn:notes", "feed:note", "feed:task"),
+        "callbacks",
         *("consent", "reading:bounces", "reading:spam", "reading:unsub", "success"),
     }
     timelines = len(list(redis.scan_iter("gm:default:timeline:*")))
