@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from pipeline.store.state import connection_key
+from tests.system.installation import GOOD_NIGHT
 from tests.system.processes import BIN, Process, Processes, until
 from tests.valkey import Valkey
 
@@ -81,7 +82,7 @@ def test_the_demo_shows_a_contact_on_both_sides_and_leaves_nothing_running(
         assert said in shown, said
     for name in ("worker", "beat", "flower", "pipeline.sandbox", "gunicorn", "valkey"):
         assert any(name in command for command in running), name
-    assert left_of(processes, demo) == []
+    assert_nothing_is_left(processes, demo)
 
 
 def test_ctrl_c_ends_the_demo_and_all_that_it_started(processes: Processes) -> None:
@@ -117,7 +118,12 @@ def test_ctrl_c_in_mid_run_leaves_the_redis_of_a_user_as_it_was(
 def assert_interrupted(processes: Processes, demo: Process) -> None:
     assert "Interrupted; shutting down." in demo.log
     assert "Traceback" not in demo.log
-    until(lambda: not left_of(processes, demo), "nothing is left", 10)
+    assert_nothing_is_left(processes, demo)
+
+
+def assert_nothing_is_left(processes: Processes, demo: Process) -> None:
+    """What the demo kills is gone a moment later."""
+    until(lambda: not left_of(processes, demo), "nothing is left", GOOD_NIGHT)
 
 
 def test_the_redis_of_an_installation_is_refused(valkey: Valkey) -> None:
