@@ -1,6 +1,7 @@
 """The sandbox's Mailjet: who is told of events, and how they get there."""
 
 import json
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 
@@ -139,6 +140,7 @@ def test_version_2_groups_kinds_and_posts_once_a_second(
     with Receiver() as receiver:
         listen(mailjet, "open", receiver.url)
         listen(mailjet, "click", receiver.url)
+        began = time.monotonic()
         told = [sandbox.mail_event("open", email)]
         receiver.wait_for(1)
         told += [sandbox.mail_event(kind, email) for kind in ("click", "open")]
@@ -147,7 +149,7 @@ def test_version_2_groups_kinds_and_posts_once_a_second(
 
     assert events([first, *rest]) == told
     assert isinstance(json.loads(first.body), list)
-    assert rest[0].at - first.at > 0.9
+    assert rest[0].at - began > 0.9
     assert first.headers["content-type"].startswith("application/json")
 
 
