@@ -5,12 +5,13 @@ can be used from a Python prompt. `workers/` is the Celery shell around it.
 
 Layers; an import may only point down:
 
-    cli, terminal, demo   the `ghl-mailjet` command
-    runs, discovery, polls, feedback, inbox, dispatch, work, setup, check, planning
+    cli, commands, demo   the `ghl-mailjet` command
+    runs, discovery, polls, feedback, inbox, dispatch, work, setup, check, planning,
+    sending
     bootstrap             makes and joins all objects
     ghl, mailjet, store, session (answer, classify, redaction, transport)
     sync                  the domain: standard library and errors only
-    errors, config, permit, retry
+    errors, config, settings, expressions, permit, retry
 
 `sandbox/` stands apart: a local GHL and Mailjet that import nothing of ours.
 

@@ -17,7 +17,7 @@ def main() -> None:
 def _load() -> Callable[[], object]:
     """Import what was typed; takes a second where the machine is busy."""
     if sys.argv[1:2] == ["health"]:
-        from pipeline.cli_health import health
+        from pipeline.commands.health import health
 
         return lambda: health(sys.argv[2:], prog_name="ghl-mailjet health")
     from pipeline.cli import main as every_command

@@ -12,13 +12,13 @@ from marshmallow import ValidationError
 
 from pipeline.bootstrap import Kit
 from pipeline.config import CONNECTION_VARIABLES
-from pipeline.config_urls import BaseUrlField
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.findings import Finding, Level
 from pipeline.mailjet.callbacks import Callback
 from pipeline.mailjet.client import MailjetClient
 from pipeline.permit import Lane, Permit
 from pipeline.properties import Tell
+from pipeline.settings.urls import BaseUrlField
 from pipeline.sync.mail_event import EventKind
 
 logger = logging.getLogger(__name__)

@@ -16,20 +16,20 @@ from pipeline import check as checks
 from pipeline import setup as setup_
 from pipeline import terminal, work
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.cli_alerts import alert_test
-from pipeline.cli_campaigns import campaigns
-from pipeline.cli_consent import consent, consent_report, optouts
-from pipeline.cli_erase import erase_person
-from pipeline.cli_fields import fields
-from pipeline.cli_health import health
-from pipeline.cli_inbox import inbox
-from pipeline.cli_init import init
-from pipeline.cli_letters import dead_letters, replay, why
-from pipeline.cli_plan import apply, plan
-from pipeline.cli_rules import rules
-from pipeline.cli_runs import resync, runs
-from pipeline.cli_status import pause, resume, status
 from pipeline.command_line import which, with_kit
+from pipeline.commands.alerts import alert_test
+from pipeline.commands.campaigns import campaigns
+from pipeline.commands.consent import consent, consent_report, optouts
+from pipeline.commands.erase import erase_person
+from pipeline.commands.fields import fields
+from pipeline.commands.health import health
+from pipeline.commands.inbox import inbox
+from pipeline.commands.init import init
+from pipeline.commands.letters import dead_letters, replay, why
+from pipeline.commands.plan import apply, plan
+from pipeline.commands.rules import rules
+from pipeline.commands.runs import resync, runs
+from pipeline.commands.status import pause, resume, status
 from pipeline.demo import demo
 from pipeline.findings import Level
 from pipeline.sandbox.command import sandbox

@@ -14,12 +14,12 @@ from typing import Any
 from dotenv import dotenv_values
 from marshmallow import Schema
 
-from pipeline.config_file import MADE_BY_INIT, read_connections
-from pipeline.config_mapping import Row
-from pipeline.config_problems import load
-from pipeline.config_schedule import Schedule
-from pipeline.config_schema import ConnectionSchema, Rate, SettingsSchema
 from pipeline.errors import ConfigError
+from pipeline.settings.file import MADE_BY_INIT, read_connections
+from pipeline.settings.mapping import Row
+from pipeline.settings.problems import load
+from pipeline.settings.schedule import Schedule
+from pipeline.settings.schema import ConnectionSchema, Rate, SettingsSchema
 
 __all__ = ["Connection", "Rate", "Row", "Schedule", "Settings", "from_env"]
 

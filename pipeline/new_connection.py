@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from pipeline.config_json_schema import json_schema
+from pipeline.settings.json_schema import json_schema
 
 SCHEMA = "connections.schema.json"
 FIRST_LINE = f"#:schema ./{SCHEMA}\n"

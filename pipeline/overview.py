@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.check import ACCEPT_DELETIONS, DECIDE_OPTOUTS, remedy
-from pipeline.config_digest import digest
+from pipeline.settings.digest import digest
 from pipeline.store import call_history, dead_letters
 from pipeline.store.call_history import Sample
 from pipeline.store.records import RESTING, Run

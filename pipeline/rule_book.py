@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.config import Connection
-from pipeline.config_deeds import SUMMARY, TypedDeed
 from pipeline.expressions import compile_condition, compile_value
+from pipeline.settings.deeds import SUMMARY, TypedDeed
 from pipeline.sync.deeds import (
     AddTag,
     CallWebhook,

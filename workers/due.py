@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from pipeline.bootstrap import Kit
-from pipeline.config_schedule import Schedule
+from pipeline.settings.schedule import Schedule
 from workers.celery import pipeline
 from workers.schedule import (
     ACTIVITIES_INTERVAL_SECONDS,

@@ -10,7 +10,7 @@ from typing import Any
 from celery.signals import celeryd_after_setup, heartbeat_sent, worker_shutting_down
 from redis.exceptions import RedisError
 
-from pipeline.config_digest import digest
+from pipeline.settings.digest import digest
 from pipeline.store.processes import WORKER_SECONDS, Worker
 from workers.celery import pipeline, settings
 

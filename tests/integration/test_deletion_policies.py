@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.config_schema import DELETIONS
 from pipeline.permit import Lane
+from pipeline.settings.schema import DELETIONS
 from pipeline.sync.case import GONE_FROM_GHL, Outcome
 from pipeline.sync.consent import Source, Statement
 from pipeline.sync.ports import Deletions, Told

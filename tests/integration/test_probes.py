@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 from redis import Redis
 
-from pipeline.cli_health import within
+from pipeline.commands.health import within
 from pipeline.config import from_env
 from pipeline.probes import Answer, Process, probe
 from pipeline.store.processes import BEAT_SECONDS, Processes, Worker
@@ -21,7 +21,7 @@ from tests.valkey import Valkey, free_port
 HOST = socket.gethostname()
 HEALTH = "import sys; sys.argv = ['ghl-mailjet', 'health', *sys.argv[1:]]; "
 HEALTH += "from pipeline.__main__ import main; main()"
-LIGHT = "import pipeline.__main__, pipeline.cli_health, sys; "
+LIGHT = "import pipeline.__main__, pipeline.commands.health, sys; "
 LIGHT += "print(*{'requests', 'lxml', 'rich', 'pipeline.bootstrap'} & set(sys.modules))"
 
 

@@ -15,8 +15,8 @@ from pipeline.config import (
     Schedule,
     from_env,
 )
-from pipeline.config_schema import SECRET_FIELDS
 from pipeline.errors import ConfigError
+from pipeline.settings.schema import SECRET_FIELDS
 from tests.builders import ENVIRON, make_environ
 
 VARIABLES = (*PROCESS_VARIABLES.values(), *CONNECTION_VARIABLES.values())

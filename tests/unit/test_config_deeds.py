@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from pipeline.config import Connection, from_env
-from pipeline.config_mapping import CORE_PROPERTIES
 from pipeline.errors import ConfigError
 from pipeline.rule_book import rules_of
+from pipeline.settings.mapping import CORE_PROPERTIES
 from pipeline.sync.deeds import (
     AddTag,
     CallWebhook,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import from_env
-from pipeline.config_digest import digest
+from pipeline.settings.digest import digest
 from tests.builders import make_environ
 
 FILE = """
@@ -27,7 +27,7 @@ do = [{ send = 1003, variables = { city = "contact.city" } }, { add_tag = "p" }]
 """
 SCRIPT = """
 from pipeline.config import from_env
-from pipeline.config_digest import digest
+from pipeline.settings.digest import digest
 print(digest(from_env()))
 """
 

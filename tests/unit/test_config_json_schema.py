@@ -10,9 +10,9 @@ import pytest
 from jsonschema import Draft7Validator
 
 from pipeline.config import from_env
-from pipeline.config_json_schema import json_schema
 from pipeline.errors import ConfigError
 from pipeline.new_connection import NewConnection, templates
+from pipeline.settings.json_schema import json_schema
 from tests.builders import ENVIRON
 
 ROOT = Path(__file__).parent.parent.parent

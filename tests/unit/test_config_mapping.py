@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Connection, from_env
-from pipeline.config_lines import Lines
-from pipeline.config_mapping import DIRECTIONS, OWNERS, READABLE, TYPES, WRITABLE
-from pipeline.config_problems import load
-from pipeline.config_rows import OWN_TAGS
-from pipeline.config_schema import ConnectionSchema
 from pipeline.errors import ConfigError
 from pipeline.ghl.schemas import ContactSchema, UpdateContactSchema
+from pipeline.settings.lines import Lines
+from pipeline.settings.mapping import DIRECTIONS, OWNERS, READABLE, TYPES, WRITABLE
+from pipeline.settings.problems import load
+from pipeline.settings.rows import OWN_TAGS
+from pipeline.settings.schema import ConnectionSchema
 from pipeline.sync import blocking
 from tests.builders import ENVIRON, make_environ
 

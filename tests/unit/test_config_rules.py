@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from pipeline.config import from_env
-from pipeline.config_rules import SHIPPED
 from pipeline.errors import ConfigError
 from pipeline.rule_book import rule_of
+from pipeline.settings.rules import SHIPPED
 from pipeline.sync.deeds import AddTag, MakeTask
 from pipeline.sync.mail_event import EventKind
 from pipeline.sync.rules import Rule

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config_mapping import READABLE
 from pipeline.errors import BadExpression, CannotTell
 from pipeline.expression_variables import (
     ALWAYS,
@@ -23,6 +22,7 @@ from pipeline.expression_variables import (
     VARIABLES,
 )
 from pipeline.expressions import LONGEST, compile_condition, compile_value
+from pipeline.settings.mapping import READABLE
 from pipeline.sync.activity import Activities, Appointment, Task
 from pipeline.sync.facts import TEXTS as FACTS_OF_TEXT
 from pipeline.sync.facts import facts_of

@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipeline.commands.plan_view import masked
 from pipeline.errors import Drifted, Rejected
-from pipeline.plan_view import masked
 from pipeline.planning.digests import Digests
 from pipeline.planning.groups import Groups
 from pipeline.planning.guard import PlanGuard

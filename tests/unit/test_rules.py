@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config_rules import KINDS, SHIPPED, RulesField
 from pipeline.rule_book import rule_of
+from pipeline.settings.rules import KINDS, SHIPPED, RulesField
 from pipeline.sync.activity import Task
 from pipeline.sync.aggregates import TITLE_LENGTH
 from pipeline.sync.campaigns import Mark, campaign_of, campaigns, marks

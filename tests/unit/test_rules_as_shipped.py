@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import from_env
-from pipeline.config_deeds import DEEDS
-from pipeline.config_rules import SHIPPED, TRIGGERS
 from pipeline.expression_variables import ALWAYS, VARIABLES
 from pipeline.expressions import compile_condition
 from pipeline.new_connection import NewConnection, templates
 from pipeline.rule_book import rules_of
+from pipeline.settings.deeds import DEEDS
+from pipeline.settings.rules import SHIPPED, TRIGGERS
 from pipeline.sync.deeds import AddTag, Deed, MakeTask, SetProperty
 from pipeline.sync.rules import Rule
 from tests.builders import ENVIRON

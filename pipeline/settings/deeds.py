@@ -9,10 +9,10 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from pipeline.config_lines import Path
-from pipeline.config_mapping import HISTORIC, OWN_PREFIX
-from pipeline.config_rows import OWN_TAGS
-from pipeline.config_words import ExactSchema, nearest
+from pipeline.settings.lines import Path
+from pipeline.settings.mapping import HISTORIC, OWN_PREFIX
+from pipeline.settings.rows import OWN_TAGS
+from pipeline.settings.words import ExactSchema, nearest
 
 FILLED = ("url", "campaign", "what", "when")
 SUMMARY = "summary"

@@ -12,7 +12,6 @@ from marshmallow import ValidationError
 
 from pipeline.command_line import fail
 from pipeline.config import CONNECTION_VARIABLES, CONNECTIONS_FILE_VARIABLE
-from pipeline.config_schema import ConnectionSchema
 from pipeline.new_connection import (
     SCHEMA,
     SECRETS,
@@ -24,6 +23,7 @@ from pipeline.new_connection import (
     without_value,
     write_schema,
 )
+from pipeline.settings.schema import ConnectionSchema
 
 ENV_FILE = Path(".env")
 FILE = "connections.toml"

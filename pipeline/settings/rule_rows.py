@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.config_deeds import VARIABLE, TypedDeed, written
-from pipeline.config_lines import Path
-from pipeline.config_mapping import CORE, CORE_PROPERTIES, Row
-from pipeline.config_rows import LIST
-from pipeline.config_urls import webhook_problem
+from pipeline.settings.deeds import VARIABLE, TypedDeed, written
+from pipeline.settings.lines import Path
+from pipeline.settings.mapping import CORE, CORE_PROPERTIES, Row
+from pipeline.settings.rows import LIST
+from pipeline.settings.urls import webhook_problem
 
 
 def rule_problems(

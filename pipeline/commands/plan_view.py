@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from pipeline.cli_forecast import Calls, call_lines, day_lines, hour_lines
+from pipeline.commands.forecast import Calls, call_lines, day_lines, hour_lines
 from pipeline.forecast import Budget, Forecast, forecast
 from pipeline.overview import utc
 from pipeline.planning.applying import Applied

@@ -10,8 +10,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from pipeline.config_transforms import TransformsField, is_one_to_one
-from pipeline.config_words import ExactSchema, TagField, WordField, nearest
+from pipeline.settings.transforms import TransformsField, is_one_to_one
+from pipeline.settings.words import ExactSchema, TagField, WordField, nearest
 
 Row = Mapping[str, Any]
 

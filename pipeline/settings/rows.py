@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.config_mapping import BACK, CORE, EVERY, Row, made_row
+from pipeline.settings.mapping import BACK, CORE, EVERY, Row, made_row
 
 Path = tuple[str | int, ...]
 """Where something stands in a connection's table: `("fields", 2, "mailjet")`."""

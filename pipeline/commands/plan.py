@@ -8,8 +8,13 @@ import click
 
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.command_line import INTERRUPTED, fail, which, with_kit
+from pipeline.commands.plan_view import (
+    applied_as_json,
+    plan_as_json,
+    show_applied,
+    show_plan,
+)
 from pipeline.location_facts import read_budget
-from pipeline.plan_view import applied_as_json, plan_as_json, show_applied, show_plan
 from pipeline.planning.applying import apply_plan
 from pipeline.planning.plan_file import load_plan, save_plan
 from pipeline.planning.planner import plan as make_plan

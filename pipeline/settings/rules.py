@@ -5,7 +5,10 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from pipeline.config_deeds import (
+from pipeline.errors import BadExpression
+from pipeline.expression_variables import OF_MAILS, VARIABLES
+from pipeline.expressions import LONGEST, compile_condition, compile_value
+from pipeline.settings.deeds import (
     OF_CAMPAIGNS,
     ONCE,
     SUMMARY,
@@ -16,11 +19,8 @@ from pipeline.config_deeds import (
     TypedDeed,
     filled_in,
 )
-from pipeline.config_lines import Path
-from pipeline.config_words import ExactSchema, nearest
-from pipeline.errors import BadExpression
-from pipeline.expression_variables import OF_MAILS, VARIABLES
-from pipeline.expressions import LONGEST, compile_condition, compile_value
+from pipeline.settings.lines import Path
+from pipeline.settings.words import ExactSchema, nearest
 
 KINDS = OF_MAILS
 TRIGGERS = tuple(VARIABLES)

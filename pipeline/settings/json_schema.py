@@ -11,15 +11,12 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields, validate
 
-from pipeline import config_deeds as deeds
-from pipeline import config_mapping as mapping
-from pipeline import config_rules as rules
-from pipeline import config_schema as settings
-from pipeline import config_urls as urls
-from pipeline.config_schedule import HoursField
-from pipeline.config_transforms import PLAIN, TransformsField
-from pipeline.config_words import WordField
 from pipeline.expressions import LONGEST
+from pipeline.settings import deeds, mapping, rules, urls
+from pipeline.settings import schema as settings
+from pipeline.settings.schedule import HoursField
+from pipeline.settings.transforms import PLAIN, TransformsField
+from pipeline.settings.words import WordField
 
 Form = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from pipeline.config_words import ExactSchema
+from pipeline.settings.words import ExactSchema
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from pipeline.config_words import nearest
+from pipeline.settings.words import nearest
 
 Transform = tuple[str, Any]
 """Name and argument: None, a text, or of `map` pairs of texts."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.config_lines import Lines
-from pipeline.config_problems import WHERE_TO_FIND, Problem, load, spoken
-from pipeline.config_rule_rows import webhook_problems, with_urls
-from pipeline.config_schema import SECRET_FIELDS, ConnectionSchema
-from pipeline.config_words import nearest
+from pipeline.settings.lines import Lines
+from pipeline.settings.problems import WHERE_TO_FIND, Problem, load, spoken
+from pipeline.settings.rule_rows import webhook_problems, with_urls
+from pipeline.settings.schema import SECRET_FIELDS, ConnectionSchema
+from pipeline.settings.words import nearest
 
 CONNECTIONS = "connections"
 PAIR = (

@@ -5,13 +5,19 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from pipeline.config_mapping import CORE, EVERY, BusinessesField, FieldsField, TagsField
-from pipeline.config_rows import disagreements, rows_of
-from pipeline.config_rule_rows import rule_problems
-from pipeline.config_rules import RulesField
-from pipeline.config_schedule import HoursField, ScheduleSchema
-from pipeline.config_urls import BaseUrlField, RedisUrlField, WebhookUrlField
-from pipeline.config_words import ExactSchema, TagField, WordField
+from pipeline.settings.mapping import (
+    CORE,
+    EVERY,
+    BusinessesField,
+    FieldsField,
+    TagsField,
+)
+from pipeline.settings.rows import disagreements, rows_of
+from pipeline.settings.rule_rows import rule_problems
+from pipeline.settings.rules import RulesField
+from pipeline.settings.schedule import HoursField, ScheduleSchema
+from pipeline.settings.urls import BaseUrlField, RedisUrlField, WebhookUrlField
+from pipeline.settings.words import ExactSchema, TagField, WordField
 
 SECRET_FIELDS = (
     "ghl_token",

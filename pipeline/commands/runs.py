@@ -11,8 +11,8 @@ from pipeline import runs as runs_
 from pipeline import setup as setup_
 from pipeline import terminal
 from pipeline.bootstrap import Kit, Pipeline
-from pipeline.cli_forecast import show_forecast
 from pipeline.command_line import INTERRUPTED, fail, on_connection, which, with_kit
+from pipeline.commands.forecast import show_forecast
 from pipeline.permit import Lane, Permit
 
 

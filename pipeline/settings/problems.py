@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError
 
-from pipeline.config_lines import Path
+from pipeline.settings.lines import Path
 
 Problem = tuple[Path, str]
 """Where in what was loaded, and what is wrong there."""

@@ -1,0 +1,1 @@
+"""Settings and `connections.toml`: read, judged, and spoken of by line."""
