@@ -68,12 +68,11 @@ class LastLook:
             if error.reach is Reach.CONNECTION:
                 raise
             return False
-        if sharer.email != mail.payload["email"] or not noes(
-            sharer, NOBODY, self._policy
-        ):
-            return False
-        self._kit.ledger.mark(Lane.CONSENT, [sharer_id])
-        return True
+        is_sharer = sharer.email == mail.payload["email"]
+        objects = is_sharer and bool(noes(sharer, NOBODY, self._policy))
+        if objects:
+            self._kit.ledger.mark(Lane.CONSENT, [sharer_id])
+        return objects
 
 
 def looked_at(
