@@ -260,7 +260,8 @@ def expire_all(ledger: Ledger, redis: Redis) -> None:
 def _set_all(redis: Redis, key: str) -> None:
     members = redis.zrange(key, 0, -1)
     if members:
-        redis.zadd(key, dict.fromkeys(members, 1))
+        # A worker may take one out of it at this moment.
+        redis.zadd(key, dict.fromkeys(members, 1), xx=True)
 
 
 def waiting(ledger: Ledger, redis: Redis, lane: Lane) -> set[str]:
