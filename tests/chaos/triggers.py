@@ -17,6 +17,7 @@ from pipeline.store.state import connection_key
 from pipeline.sync.orders import ENDS, State
 from tests.chaos.triggers_oracle import CAMPAIGNS, RULES, look
 from tests.chaos.triggers_vendors import OF_NEW, OF_OLD, Step, Vendors
+from tests.driver import make_due
 from tests.ruled import HEAD
 from tests.sandbox import Sandbox
 from tests.system.installation import Installation, installation
@@ -200,6 +201,7 @@ class Chaos:
         def rests() -> bool:
             if self._hurries:
                 self._make_due({State.DOUBTFUL})
+                make_due(running.kit.ledger, running.pipeline.redis)
             if inbox.waiting() or not running.has_finished():
                 return False
             counts = running.kit.orders.counts()
