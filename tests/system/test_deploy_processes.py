@@ -61,7 +61,11 @@ def deployed() -> Iterator[Deployed]:
     }
     with installation("--contacts", "3", **settings) as running:
         running.setup()
-        yield Deployed(running)
+        deployed = Deployed(running)
+        yield deployed
+        for process in deployed.processes.values():
+            # Without Redis a worker would take its time to end in order.
+            process.kill()
 
 
 def test_the_probes_tell_what_runs_from_what_does_not(deployed: Deployed) -> None:
