@@ -14,7 +14,7 @@ from tests.system.installation import Installation
 from tests.system.processes import Processes
 from tests.valkey import Valkey
 
-PEOPLE = 120
+PEOPLE = 70
 MOST_OUT = 32
 """Twice the slots of the one worker."""
 
@@ -47,7 +47,9 @@ def two(
         with closing(pipeline.redis), Processes(env) as processes:
             running = Installation(valkey, own, processes, pipeline)
             running.start()
-            assert processes.command("setup", "-c", "other").returncode == 0
+            for words in (("setup",), ("resync",)):
+                assert processes.command(*words, "-c", "other").returncode == 0
+            running.first_run()
             yield running
 
 
