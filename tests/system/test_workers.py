@@ -12,7 +12,7 @@ from tests.system.mid_run import (
     begin_run,
     twenty_a_second,
 )
-from tests.system.processes import Process
+from tests.system.processes import STOP_SECONDS, Process
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_nobody_takes_from_a_leaving_worker_what_it_finishes(
         running.let_beat_tick()
         running.sandbox.clear_faults()
 
-        status = leaving.wait(20)
+        status = leaving.wait(STOP_SECONDS)
 
     running.until(running.has_finished, "the run has finished")
     assert status == 0
