@@ -11,12 +11,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis import Redis
 
 from pipeline.store.ledger import Ledger
 from tests.driver import Driver
 from tests.sandbox import GhlCaller, MailjetCaller, Sandbox
 from tests.valkey import Valkey
+
+# Hypothesis' own 0.2 s for an example are a race with whatever else runs here.
+settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 DriverFactory = Callable[..., Driver]
 PLAIN_SETTINGS = {
