@@ -20,7 +20,10 @@ from pipeline.sync.reading import NOBODY, noes
 TOGETHER = 16
 """Looks at once: as many as a worker has slots, so that mails that leave get as many
 tokens as the turns that decide on more of them."""
-RELIED_ON_SECONDS = 0.5
+TOGETHER_SECONDS = 0.5
+"""For so long a look waits for others, to leave with them."""
+RELIED_ON_SECONDS = 2.0
+"""So long after that a mail may leave: it waits for a token, or its processor."""
 LONGEST_SECONDS = 10.0
 """After that no look begins: what else the round took is leased for a minute."""
 
@@ -78,10 +81,14 @@ class LastLook:
 def looked_at(
     mails: Sequence[Ready], look: Callable[[Ready], bool]
 ) -> Iterator[list[tuple[Ready, "Future[bool]"]]]:
-    """Mails and what a look at each came to, those together that it just did."""
+    """Mails and what a look at each came to, those together that it just did.
+
+    Args:
+        look: called in threads of its own.
+    """
     with ThreadPoolExecutor(TOGETHER) as pool:
         waiting = {pool.submit(look, mail): mail for mail in mails}
         while waiting:
             first, others = wait(waiting, return_when=FIRST_COMPLETED)
-            more, _ = wait(others, timeout=RELIED_ON_SECONDS)
+            more, _ = wait(others, timeout=TOGETHER_SECONDS)
             yield [(waiting.pop(done), done) for done in first | more]

@@ -8,13 +8,14 @@ ago at most, and is looked at once more right before a mail that needs it.
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from datetime import UTC, datetime
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from math import inf
 
 from redis.exceptions import RedisError
 
 from pipeline.bootstrap import Kit
+from pipeline.calling import call
 from pipeline.drafting import schedule_once
 from pipeline.errors import (
     Ambiguous,
@@ -29,23 +30,20 @@ from pipeline.errors import (
     TransientError,
     VendorError,
 )
-from pipeline.last_look import LastLook, looked_at
+from pipeline.last_look import RELIED_ON_SECONDS, TOGETHER, LastLook, looked_at
 from pipeline.mailjet.client import MailjetClient
 from pipeline.mailjet.records import Sent
 from pipeline.mailjet.sending import MOST, template_mail
 from pipeline.permit import Lane, Permit
 from pipeline.retry import RATE_LIMITED_SECONDS, trouble
 from pipeline.session import ApiSession
-from pipeline.store.inbox import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, MOST_TRIES
 from pipeline.store.order_records import Batch, Ready
-from pipeline.sync.deeds import CallWebhook
 from pipeline.sync.orders import Order, OrderKind, State
 
 AGAIN_SECONDS = 10.0
 TOO_CLOSE_SECONDS = 300.0
 """Mailjet schedules nothing so near, and says not how near that is: such a campaign
 waits here and leaves at once when its time has come."""
-RULE_GONE = "its rule is gone"
 
 
 def send_ready(kit: Kit) -> int:
@@ -78,14 +76,13 @@ class _Round:
         self._orders = kit.orders
         self._token = batch.token
         self._batch = batch
-        self._permit = Permit(Lane.LIVE)
 
     def run(self) -> None:
         self._mails(self._batch.of(OrderKind.MAIL))
         for one in self._batch.of(OrderKind.DRAFT):
             self._guarded([one.order], partial(self._draft, one))
         for one in self._batch.of(OrderKind.WEBHOOK):
-            self._webhook(one)
+            call(self._kit, self._token, one)
         for order in self._batch.doubtful:
             self._look_up(order)
 
@@ -139,27 +136,42 @@ class _Round:
         why = code or f"refused: {error.status or 'not sent'}"
         self._orders.finish(self._token, State.FAILED, ids, why)
 
-    def _client(self, session: ApiSession, ids: Sequence[str]) -> MailjetClient:
-        """One that raises LeaseLost, last of all before a request, where somebody else
-        looks one of the orders up by now: who took too long must not send any more."""
+    def _client(
+        self, session: ApiSession, ids: Sequence[str], until: float = inf
+    ) -> MailjetClient:
+        """One that makes sure, last of all before a request, that it may leave.
+
+        It raises LeaseLost where somebody else looks one of the orders up by now, and
+        BudgetSpent after `until`, of the monotonic clock: what was known is too old.
+        """
 
         def hold() -> None:
+            if time.monotonic() > until:
+                raise BudgetSpent(0)
             if not self._orders.hold(self._token, ids):
                 raise LeaseLost(self._token)
 
-        return MailjetClient(session.under(self._permit).guarded(hold))
+        return MailjetClient(session.under(Permit(Lane.LIVE)).guarded(hold))
 
     # Mails
 
     def _mails(self, mails: Sequence[Ready]) -> None:
         """Send each, after a look at the consent that it needs."""
-        free = [one for one in mails if one.payload["transactional"]]
-        self._together(free)
+        if free := [one for one in mails if one.payload["transactional"]]:
+            self._together(free)
         bound = [one for one in mails if not one.payload["transactional"]]
         if not bound:
             return
-        for seen in looked_at(bound, LastLook(self._kit).still_stands):
-            self._together([one for one, told in seen if self._stands(one, told)])
+        look = LastLook(self._kit).still_stands
+        with ThreadPoolExecutor(TOGETHER) as pool:
+            # Whose look is over must not wait for a call of others that hangs.
+            leaving = [
+                pool.submit(self._together, mails, time.monotonic() + RELIED_ON_SECONDS)
+                for seen in looked_at(bound, look)
+                if (mails := [one for one, told in seen if self._stands(one, told)])
+            ]
+        for one in leaving:
+            one.result()
 
     def _stands(self, mail: Ready, told: "Future[bool]") -> bool:
         ids = [mail.order.id]
@@ -172,13 +184,13 @@ class _Round:
             self._orders.back(self._token, ids)
         return False
 
-    def _together(self, mails: Sequence[Ready]) -> None:
-        if mails:
-            self._guarded([one.order for one in mails], partial(self._mail, mails))
+    def _together(self, mails: Sequence[Ready], until: float = inf) -> None:
+        orders = [one.order for one in mails]
+        self._guarded(orders, partial(self._mail, mails, until))
 
-    def _mail(self, mails: Sequence[Ready]) -> None:
+    def _mail(self, mails: Sequence[Ready], until: float) -> None:
         ids = [one.order.id for one in mails]
-        client = self._client(self._kit.mailjet_send_session, ids)
+        client = self._client(self._kit.mailjet_send_session, ids, until)
         is_live = self._kit.connection.live
         messages = [template_mail(one.order.id, one.payload) for one in mails]
         sent = client.send(messages, sandbox=not is_live)
@@ -195,7 +207,7 @@ class _Round:
 
     def _look_up(self, order: Order) -> None:
         """Find out whether a mail was sent whose answer was lost."""
-        mailjet = self._kit.mailjet(self._permit)
+        mailjet = self._kit.mailjet(Permit(Lane.LIVE))
         try:
             found = mailjet.find_messages(order.id, order.made_ms)
         except VendorError as error:
@@ -232,53 +244,6 @@ class _Round:
         else:
             self._orders.finish(self._token, State.DONE, ids)
 
-    # Webhooks
-
-    def _webhook(self, one: Ready) -> None:
-        ids, tries = [one.order.id], one.placed.tries
-        url = self._url(one.order)
-        if not url:
-            self._orders.finish(self._token, State.HELD, ids, RULE_GONE)
-            return
-        try:
-            told = _told(self._kit.connection.name, one.order)
-            self._kit.webhooks.post(url, one.order.id, told, int(time.time()))
-        except Rejected as error:
-            why = f"answered {error.status}"
-            self._orders.finish(self._token, State.FAILED, ids, why)
-        except VendorError as error:
-            wait = min(FIRST_WAIT_SECONDS * 3 ** (tries - 1), LONGEST_WAIT_SECONDS)
-            if tries < MOST_TRIES:
-                self._orders.again(self._token, ids, wait)
-                return
-            why = f"answered {error.status}" if error.status else "no answer"
-            self._orders.finish(self._token, State.FAILED, ids, why)
-        else:
-            self._orders.finish(self._token, State.DONE, ids)
-
-    def _url(self, order: Order) -> str:
-        """Where the rule's webhook is at this moment; "" where it has none any more."""
-        called = (
-            deed
-            for rule in self._kit.rules
-            if rule.name == order.rule
-            for deed in rule.deeds(CallWebhook)
-        )
-        deed = next(called, None)
-        return deed.url if deed else ""
-
 
 def _failed(one: Sent) -> bool:
     return bool(one.code) and not one.is_transient
-
-
-def _told(connection: str, order: Order) -> dict[str, object]:
-    made = datetime.fromtimestamp(order.made_ms / 1000, UTC)
-    return {
-        "type": "rule.fired",
-        "connection": connection,
-        "contact_id": order.contact_id,
-        "rule": order.rule,
-        "trigger": order.trigger,
-        "at": made.isoformat(timespec="milliseconds"),
-    }

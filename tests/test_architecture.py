@@ -73,6 +73,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pipeline.work",
         "pipeline.synced_meters",
         "pipeline.sending",
+        "pipeline.calling",
         "pipeline.last_look",
         "pipeline.drafting",
         "pipeline.inbox",

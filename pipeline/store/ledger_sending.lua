@@ -6,6 +6,7 @@ local LOOK_MS = 60000             -- before that Mailjet may not show what it wa
 local LOOKED_AT, PAGES, DRAFTS_AT_A_TIME = 200, 25, 20
 local WEBHOOKS_AT_A_TIME = 3      -- each may take its 15 s of the lease
 local LOOKING_MS = 30000          -- a last look at consent takes no longer; a dead one's mails wait
+local HANDS = 16                  -- looks at once of one sender (pipeline/last_look.py)
 
 -- Whether somebody's answer to being mailed may just be changing.
 local function consent_is_at_stake(contact)
@@ -41,21 +42,22 @@ local function look_after(n, lease, token, taken)
   end
 end
 
--- Whether somebody is at it: drafts go with one sender at a time, because what two look for
--- at once both of them make, and mails until they have left, because who looked at consent
--- beside another would take its tokens and a slot.
-local function is_at_it(kind)
+-- How many of a kind somebody has in hand: drafts, and mails until they leave.
+local function in_hand(kind)
+  local count = 0
   for _, id in ipairs(redis.call('ZRANGE', OUT, 0, -1)) do
     local order = order_of(id)
-    if order and order.kind == kind and (kind == 'draft' or order.unsent) then return true end
+    local is_held = order and order.kind == kind and (kind == 'draft' or order.unsent)
+    if is_held then count = count + 1 end
   end
-  return false
+  return count
 end
 
--- Whether the order may go with this batch.
+-- Whether the order may go with this batch. Drafts go with one sender at a time, because
+-- what two look for at once both of them make.
 local function has_room(order, room)
   if order.kind == 'draft' and not room.draft then
-    room.draft = is_at_it('draft') and 0 or DRAFTS_AT_A_TIME
+    room.draft = in_hand('draft') > 0 and 0 or DRAFTS_AT_A_TIME
   end
   if order.alone then return room.mail == room.most end
   return (room[order.kind] or 0) > 0
@@ -84,9 +86,11 @@ local function take_page(from, room, lease, token, taken)
 end
 
 -- Webhooks that wait for a slow receiver must not keep mails from being seen behind them.
+-- While a sender has its hands full, another would only take tokens from it, and a slot.
 local function take_ready(n, lease, token, taken)
   local most = tonumber(n)
-  local room = { mail = is_at_it('mail') and 0 or most, most = most, webhook = WEBHOOKS_AT_A_TIME }
+  local mail = in_hand('mail') < HANDS and most or 0
+  local room = { mail = mail, most = most, webhook = WEBHOOKS_AT_A_TIME }
   local from = 0
   for _ = 1, PAGES do
     local seen, stay = take_page(from, room, lease, token, taken)

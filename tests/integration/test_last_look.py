@@ -200,6 +200,23 @@ def test_a_look_that_comes_too_late_is_left_for_the_next_round(
     assert count(driver, person) == 1
 
 
+def test_what_waited_too_long_after_its_look_is_looked_at_anew(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = ready(driver)
+    driver.sandbox.clear_log()
+
+    monkeypatch.setattr(sending, "RELIED_ON_SECONDS", -1.0)
+    sending.send_ready(driver.kit)
+
+    assert driver.calls("GET", CONTACT) == 1
+    assert count(driver, person) == 0
+    assert states(driver, person) == [("porto", State.READY, "")]
+    monkeypatch.undo()
+    send(driver)
+    assert count(driver, person) == 1
+
+
 def test_a_slow_look_holds_up_no_mail_of_another() -> None:
     slow, quick = (
         Ready(Placed(make_order(id_), State.SENDING, "", 0, 1, False), {})

@@ -5,6 +5,7 @@ import json
 import pytest
 from redis import Redis
 
+from pipeline.last_look import TOGETHER
 from pipeline.permit import Lane
 from pipeline.store.ledger import Ledger
 from pipeline.store.order_records import Tally
@@ -261,17 +262,19 @@ def test_one_call_holds_so_many_mails_and_each_goes_alone_after_a_refusal(
     assert {len(some) for some in taken if any(o.placed.alone for o in some)} == {1}
 
 
-def test_until_mails_have_left_nobody_takes_more_of_them(
+def test_while_a_sender_has_its_hands_full_nobody_takes_more_mails(
     ledger: Ledger, orders: Orders
 ) -> None:
+    for number in range(TOGETHER):
+        name = f"a{number}"
+        settle_orders(ledger, name, [make_order(name)], [READY])
+    looking = orders.take(TOGETHER)
     hook = make_order("cy", kind=OrderKind.WEBHOOK)
-    settle_orders(ledger, "ana", [make_order("ana")], [READY])
-    looking = orders.take(9)
     settle_orders(ledger, "bo", [make_order("bo")], [READY])
     settle_orders(ledger, "cy", [hook], [Decision(State.READY)])
 
     beside = orders.take(9)
-    assert orders.hold(looking.token, [make_order("ana").id])
+    assert orders.hold(looking.token, [make_order("a0").id])
     after = orders.take(9)
 
     assert [one.order for one in beside.ready] == [hook]
