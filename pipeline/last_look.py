@@ -20,10 +20,8 @@ from pipeline.sync.reading import NOBODY, noes
 TOGETHER = 16
 """Looks at once: as many as a worker has slots, so that mails that leave get as many
 tokens as the turns that decide on more of them."""
-TOGETHER_SECONDS = 0.5
+TOGETHER_SECONDS = 1.0
 """For so long a look waits for others, to leave with them."""
-RELIED_ON_SECONDS = 2.0
-"""So long after that a mail may leave: it waits for a token, or its processor."""
 LONGEST_SECONDS = 10.0
 """After that no look begins: what else the round took is leased for a minute."""
 

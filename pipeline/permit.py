@@ -50,6 +50,7 @@ class Permit:
             waits longer for its next token than one that has not.
         answered: vendors that did what was asked under this permit.
         told: requests that were to change something, and those that failed.
+        patience_seconds: how long a call may wait for its token; None is as usual.
     """
 
     lane: Lane
@@ -57,3 +58,4 @@ class Permit:
     calls: int = 0
     answered: set[str] = field(default_factory=set)
     told: list[Call] = field(default_factory=list)
+    patience_seconds: float | None = None

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from math import inf
 
 from redis.exceptions import RedisError
 
@@ -30,17 +29,20 @@ from pipeline.errors import (
     TransientError,
     VendorError,
 )
-from pipeline.last_look import RELIED_ON_SECONDS, TOGETHER, LastLook, looked_at
+from pipeline.last_look import TOGETHER, LastLook, looked_at
 from pipeline.mailjet.client import MailjetClient
 from pipeline.mailjet.records import Sent
 from pipeline.mailjet.sending import MOST, template_mail
 from pipeline.permit import Lane, Permit
 from pipeline.retry import RATE_LIMITED_SECONDS, trouble
 from pipeline.session import ApiSession
+from pipeline.store.bucket import LIVE_AHEAD_SECONDS
 from pipeline.store.order_records import Batch, Ready
 from pipeline.sync.orders import Order, OrderKind, State
 
 AGAIN_SECONDS = 10.0
+RELIED_ON_SECONDS = 1.0
+"""For so long a look's mails go on asking for a token; one may be 2 s ahead."""
 TOO_CLOSE_SECONDS = 300.0
 """Mailjet schedules nothing so near, and says not how near that is: such a campaign
 waits here and leaves at once when its time has come."""
@@ -137,21 +139,16 @@ class _Round:
         self._orders.finish(self._token, State.FAILED, ids, why)
 
     def _client(
-        self, session: ApiSession, ids: Sequence[str], until: float = inf
+        self, session: ApiSession, ids: Sequence[str], permit: Permit
     ) -> MailjetClient:
-        """One that makes sure, last of all before a request, that it may leave.
-
-        It raises LeaseLost where somebody else looks one of the orders up by now, and
-        BudgetSpent after `until`, of the monotonic clock: what was known is too old.
-        """
+        """One that raises LeaseLost, last of all before a request, where somebody else
+        looks one of the orders up by now: who took too long must not send any more."""
 
         def hold() -> None:
-            if time.monotonic() > until:
-                raise BudgetSpent(0)
             if not self._orders.hold(self._token, ids):
                 raise LeaseLost(self._token)
 
-        return MailjetClient(session.under(Permit(Lane.LIVE)).guarded(hold))
+        return MailjetClient(session.under(permit).guarded(hold))
 
     # Mails
 
@@ -162,11 +159,17 @@ class _Round:
         bound = [one for one in mails if not one.payload["transactional"]]
         if not bound:
             return
+        wait_seconds = self._kit.mailjet_send_bucket.state().wait_seconds
+        if wait_seconds > LIVE_AHEAD_SECONDS:
+            # Nobody looks at what could not leave soon after.
+            ids = [one.order.id for one in bound]
+            self._orders.again(self._token, ids, wait_seconds - LIVE_AHEAD_SECONDS)
+            return
         look = LastLook(self._kit).still_stands
         with ThreadPoolExecutor(TOGETHER) as pool:
             # Whose look is over must not wait for a call of others that hangs.
             leaving = [
-                pool.submit(self._together, mails, time.monotonic() + RELIED_ON_SECONDS)
+                pool.submit(self._together, mails, RELIED_ON_SECONDS)
                 for seen in looked_at(bound, look)
                 if (mails := [one for one, told in seen if self._stands(one, told)])
             ]
@@ -184,13 +187,16 @@ class _Round:
             self._orders.back(self._token, ids)
         return False
 
-    def _together(self, mails: Sequence[Ready], until: float = inf) -> None:
+    def _together(
+        self, mails: Sequence[Ready], patience_seconds: float | None = None
+    ) -> None:
+        permit = Permit(Lane.LIVE, patience_seconds=patience_seconds)
         orders = [one.order for one in mails]
-        self._guarded(orders, partial(self._mail, mails, until))
+        self._guarded(orders, partial(self._mail, mails, permit))
 
-    def _mail(self, mails: Sequence[Ready], until: float) -> None:
+    def _mail(self, mails: Sequence[Ready], permit: Permit) -> None:
         ids = [one.order.id for one in mails]
-        client = self._client(self._kit.mailjet_send_session, ids, until)
+        client = self._client(self._kit.mailjet_send_session, ids, permit)
         is_live = self._kit.connection.live
         messages = [template_mail(one.order.id, one.payload) for one in mails]
         sent = client.send(messages, sandbox=not is_live)
@@ -234,7 +240,7 @@ class _Round:
         if 0 < wait_seconds <= TOO_CLOSE_SECONDS:
             self._orders.again(self._token, ids, wait_seconds)
             return
-        client = self._client(self._kit.mailjet_session, ids)
+        client = self._client(self._kit.mailjet_session, ids, Permit(Lane.LIVE))
         try:
             schedule_once(client, one.payload, now_ms)
         except Rejected as error:

@@ -97,6 +97,7 @@ class BucketState:
             has not.
         daily_limit: of how much; None when the vendor has not said.
         used_in_window: tokens of the last window, rounded up to whole sixteenths of it.
+        wait_seconds: until the next free moment.
     """
 
     calls_per_second: float
@@ -105,6 +106,7 @@ class BucketState:
     daily_remaining: int | None
     daily_limit: int | None
     used_in_window: int
+    wait_seconds: float
 
 
 class Bucket:
@@ -262,7 +264,7 @@ class Bucket:
         Raises:
             redis.exceptions.RedisError: Redis did not answer.
         """
-        spacing, frozen, used, left, limit, window = self._state(
+        spacing, frozen, used, left, limit, window, wait = self._state(
             self._keys, self._limits
         )
         return BucketState(
@@ -272,11 +274,14 @@ class Bucket:
             daily_remaining=left if left >= 0 else None,
             daily_limit=limit or None,
             used_in_window=window,
+            wait_seconds=wait / 1_000_000,
         )
 
 
 def patience_seconds(permit: Permit) -> float:
     """How long `take` goes on asking before it raises BudgetSpent."""
+    if permit.patience_seconds is not None:
+        return permit.patience_seconds
     new_contact = permit.lease is not None and permit.calls == 0
     if permit.lane is Lane.BULK and new_contact:
         return NEW_PATIENCE_SECONDS

@@ -1,5 +1,5 @@
 -- What `status` shows; changes nothing. Returns {spacing, frozen, used today, left of the
--- day as the vendor said or -1, of how much, used in the window}.
+-- day as the vendor said or -1, of how much, used in the window, wait}.
 local b = open(false)
 return {
   pace(b),
@@ -8,4 +8,5 @@ return {
   b.daily == NONE and NONE or math.max(0, b.daily - b.since),
   b.limit,
   own_calls(b, now),
+  math.max(0, math.max(b.next, b.frozen) - now),
 }

@@ -119,6 +119,7 @@ def test_a_lease_lost_while_waiting_is_noticed_before_the_next_token(
         (leased(calls=1), 10.0),
         (leased(Lane.LIVE), 10.0),
         (Permit(Lane.BULK), 10.0),
+        (Permit(Lane.LIVE, patience_seconds=1.0), 1.0),
     ],
 )
 def test_patience_ends_in_budget_spent_without_a_call(world, bucket, permit, patience):
@@ -329,6 +330,7 @@ def test_the_state_of_a_new_bucket_is_its_configured_rate(world):
 
     assert state.calls_per_second == pytest.approx(99 / 10.19, rel=1e-3)
     assert state.frozen_until is None
+    assert state.wait_seconds <= 10.19
     assert (state.used_today, state.daily_remaining, state.used_in_window) == (
         0,
         None,
@@ -344,6 +346,7 @@ def test_the_state_counts_the_window_and_names_the_end_of_a_freeze(world, bucket
 
     assert 30 <= state.used_in_window <= 32
     assert state.frozen_until == pytest.approx(START + world.now + 60.0)
+    assert state.wait_seconds == pytest.approx(60.0, abs=0.1)
 
 
 def test_without_redis_nothing_is_granted_and_an_answer_is_not_lost():

@@ -2,13 +2,17 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import last_look, opting_in, sending
 from pipeline.last_look import looked_at
+from pipeline.settings.schema import Rate
+from pipeline.store.bucket import Bucket
 from pipeline.store.order_records import Placed, Ready
+from pipeline.store.state import bucket_key
 from pipeline.sync.orders import State
 from tests.conftest import DriverFactory
 from tests.driver import Driver, dnd
@@ -200,19 +204,18 @@ def test_a_look_that_comes_too_late_is_left_for_the_next_round(
     assert count(driver, person) == 1
 
 
-def test_what_waited_too_long_after_its_look_is_looked_at_anew(
-    driver: Driver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_while_no_mail_could_leave_nobody_looks(driver: Driver) -> None:
     person = ready(driver)
     driver.sandbox.clear_log()
+    key = bucket_key("mailjet-send", "frozen")
+    frozen = Bucket(driver.pipeline.redis, key, Rate(100, 10.0))
+    frozen.learn(429, {}, 60.0)
 
-    monkeypatch.setattr(sending, "RELIED_ON_SECONDS", -1.0)
-    sending.send_ready(driver.kit)
+    sending.send_ready(replace(driver.kit, mailjet_send_bucket=frozen))
 
-    assert driver.calls("GET", CONTACT) == 1
-    assert count(driver, person) == 0
+    assert driver.calls("GET", CONTACT) == 0
     assert states(driver, person) == [("porto", State.READY, "")]
-    monkeypatch.undo()
+    make_due(driver)
     send(driver)
     assert count(driver, person) == 1
 
