@@ -37,15 +37,18 @@ class LastLook:
     def still_stands(self, mail: Ready) -> bool:
         """Whether neither side says more against a mail than when it was decided on.
 
-        What cannot be read has changed as well: its own turn finds out how.
+        What cannot be read has changed as well: its own turn finds out how. A
+        transactional mail asks nobody.
 
         Raises:
             BudgetSpent: no token, or no time; nothing was found out.
             VendorError: nor here, and not because of this contact.
         """
+        permit, decided = Permit(Lane.LIVE), mail.payload
+        if decided["transactional"]:
+            return True
         if time.monotonic() > self._until:
             raise BudgetSpent(0)
-        permit, decided = Permit(Lane.LIVE), mail.payload
         ghl, mailjet = self._kit.ghl(permit), self._kit.mailjet(permit)
         try:
             contact = ghl.get_contact(mail.order.contact_id)

@@ -153,25 +153,22 @@ class _Round:
     # Mails
 
     def _mails(self, mails: Sequence[Ready]) -> None:
-        """Send each, after a look at the consent that it needs."""
-        if free := [one for one in mails if one.payload["transactional"]]:
-            self._together(free)
-        bound = [one for one in mails if not one.payload["transactional"]]
-        if not bound:
+        """Send as many as can leave together, after a look at the consent of each."""
+        if not mails:
             return
         wait_seconds = self._kit.mailjet_send_bucket.state().wait_seconds
         if wait_seconds > LIVE_AHEAD_SECONDS:
             # Nobody looks at what could not leave soon after.
-            ids = [one.order.id for one in bound]
+            ids = [one.order.id for one in mails]
             self._orders.again(self._token, ids, wait_seconds - LIVE_AHEAD_SECONDS)
             return
         look = LastLook(self._kit).still_stands
         with ThreadPoolExecutor(TOGETHER) as pool:
             # Whose look is over must not wait for a call of others that hangs.
             leaving = [
-                pool.submit(self._together, mails, RELIED_ON_SECONDS)
-                for seen in looked_at(bound, look)
-                if (mails := [one for one, told in seen if self._stands(one, told)])
+                pool.submit(self._together, some)
+                for seen in looked_at(mails, look)
+                if (some := [one for one, told in seen if self._stands(one, told)])
             ]
         for one in leaving:
             one.result()
@@ -187,15 +184,12 @@ class _Round:
             self._orders.back(self._token, ids)
         return False
 
-    def _together(
-        self, mails: Sequence[Ready], patience_seconds: float | None = None
-    ) -> None:
-        permit = Permit(Lane.LIVE, patience_seconds=patience_seconds)
-        orders = [one.order for one in mails]
-        self._guarded(orders, partial(self._mail, mails, permit))
+    def _together(self, mails: Sequence[Ready]) -> None:
+        self._guarded([one.order for one in mails], partial(self._mail, mails))
 
-    def _mail(self, mails: Sequence[Ready], permit: Permit) -> None:
+    def _mail(self, mails: Sequence[Ready]) -> None:
         ids = [one.order.id for one in mails]
+        permit = Permit(Lane.LIVE, patience_seconds=RELIED_ON_SECONDS)
         client = self._client(self._kit.mailjet_send_session, ids, permit)
         is_live = self._kit.connection.live
         messages = [template_mail(one.order.id, one.payload) for one in mails]

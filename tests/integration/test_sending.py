@@ -22,6 +22,7 @@ from tests.builders import make_rule
 from tests.conftest import DriverFactory
 from tests.driver import Driver, make_due
 from tests.orders import PAST_MS, make_order, settle_orders
+from tests.ruled import let_mails_leave
 from tests.sandbox import MailjetCaller, fresh_email
 from tests.sandbox_events import Receiver
 from tests.sandbox_sending import DOMAIN, double_sends
@@ -38,6 +39,7 @@ def driver(build_driver: DriverFactory) -> Driver:
     """A connection whose mails leave."""
     driver = build_driver(SYNC_WEBHOOK_SECRET=SECRET)
     driver.setup()
+    let_mails_leave(driver)
     driver.kit = replace(
         driver.kit, connection=replace(driver.kit.connection, live=True)
     )

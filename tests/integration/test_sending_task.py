@@ -7,6 +7,7 @@ import sys
 from pipeline.sync.orders import Decision, State
 from tests.driver import Driver
 from tests.orders import make_order, settle_orders
+from tests.ruled import let_mails_leave
 from tests.sandbox import fresh_email
 from tests.sandbox_sending import DOMAIN
 from tests.valkey import Valkey
@@ -23,6 +24,7 @@ tasks.dispatch_tick()
 def test_a_tick_rings_once_for_a_connection_with_something_to_send(
     driver: Driver, valkey: Valkey
 ) -> None:
+    let_mails_leave(driver)
     order = make_order()
     mail = {
         "email": fresh_email(),

@@ -26,6 +26,7 @@ from pipeline.sync.triggers import Trigger
 from tests.builders import make_event, make_rule
 from tests.driver import Driver, dnd
 from tests.keyspace import Touched, rows_of
+from tests.ruled import let_mails_leave
 from tests.sandbox import MailjetCaller, Row, Sandbox, fresh_email
 from tests.sandbox_sending import DOMAIN
 from tests.valkey import Valkey
@@ -393,6 +394,7 @@ def ordered(life: Life) -> None:
     batch = driver.kit.orders.take(50)
     life.look("being sent")
     driver.kit.orders.again(batch.token, [one.order.id for one in batch.ready], 0)
+    let_mails_leave(driver)
     sending.send_ready(driver.kit)
     driver.kit.operator_pause.begin()
     life.look("sent, and paused by an operator")
