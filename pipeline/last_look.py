@@ -35,7 +35,7 @@ class LastLook:
         self._until = time.monotonic() + LONGEST_SECONDS
 
     def still_stands(self, mail: Ready) -> bool:
-        """Whether neither side says more against a mail than when it was decided on.
+        """Whether it is still time, and no side says more against a mail than it did.
 
         What cannot be read has changed as well: its own turn finds out how. A
         transactional mail asks nobody.
@@ -45,6 +45,8 @@ class LastLook:
             VendorError: nor here, and not because of this contact.
         """
         permit, decided = Permit(Lane.LIVE), mail.payload
+        if time.time() * 1000 >= decided["until_ms"]:
+            return False
         if decided["transactional"]:
             return True
         if time.monotonic() > self._until:

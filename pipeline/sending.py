@@ -2,8 +2,8 @@
 
 One round takes a batch, says so, and tells of every order what became of it. Who dies
 in between leaves orders that nobody knows the end of; Mailjet is asked for these before
-anybody may send them again. A contact's consent was looked at in its own turn, a minute
-ago at most, and is looked at once more right before a mail that needs it.
+anybody may send them again. A contact's consent was looked at in its own turn, and is
+looked at once more right before a mail that needs it.
 """
 
 import time

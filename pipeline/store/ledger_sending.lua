@@ -1,7 +1,7 @@
 -- Sending: which orders go out, to whom, and what became of them. Who sends holds a token,
 -- as who syncs does.
 
-local FRESH_MS = 60000            -- for so long what was known of a consent is relied on
+local FRESH_MS = 300000           -- for so long a decision holds, but for consent
 local LOOK_MS = 60000             -- before that Mailjet may not show what it was sent
 local LOOKED_AT, PAGES, DRAFTS_AT_A_TIME = 200, 25, 20
 local WEBHOOKS_AT_A_TIME = 3      -- each may take its 15 s of the lease

@@ -64,7 +64,7 @@ class Orders:
         """Take up to `most` mails to send, and the drafts and webhooks beside them.
 
         Of contacts whose consent is at stake none is taken. What was decided more than
-        a minute ago goes back to its contact's turn, which looks at consent again.
+        five minutes ago goes back to its contact's turn.
         """
         token, *flat = self._call("send", most, in_ms(LEASE_SECONDS))
         ready, doubtful = [], []

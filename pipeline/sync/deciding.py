@@ -174,12 +174,20 @@ class Decider:
                 "sender": deed.sender,
                 "subject": deed.subject,
                 # What whoever sends it looks at once more (`pipeline/last_look.py`).
+                "until_ms": self._until_ms(order, deed),
                 "transactional": deed.transactional,
                 "mailjet_id": self._mailjet_id,
                 "noes": self._found.noes,
                 "sharers": self._found.sharers,
             },
         )
+
+    def _until_ms(self, order: Order, deed: Send) -> int:
+        """Until when it may leave: it is too late then, or the contact's night."""
+        hours = self._sending.quiet_hours
+        if deed.transactional or hours is None:
+            return order.until_ms
+        return min(order.until_ms, _at_hour(self._local, hours[0]))
 
     def _joined(self, deed: JoinList) -> Decision:
         if not self._sending.live:

@@ -21,7 +21,7 @@ from pipeline.sync.orders import Decision, Order, OrderKind, State
 from tests.builders import make_rule
 from tests.conftest import DriverFactory
 from tests.driver import Driver, make_due
-from tests.orders import PAST_MS, make_order, settle_orders
+from tests.orders import FUTURE_MS, PAST_MS, make_order, settle_orders
 from tests.ruled import let_mails_leave
 from tests.sandbox import MailjetCaller, fresh_email
 from tests.sandbox_events import Receiver
@@ -59,6 +59,7 @@ def mail(email: str, **fields: Any) -> dict[str, Any]:
         "subject": "",
         # Nobody of these is in GHL, where the last look at consent would be.
         "transactional": True,
+        "until_ms": FUTURE_MS,
         **fields,
     }
 
@@ -134,6 +135,17 @@ def test_until_the_connection_is_live_mailjet_only_checks_them(
     assert state(driver, draft) == (State.REHEARSED, "")
     assert arrived(driver, good, bad) == [0, 0]
     assert driver.calls("POST", DRAFT) == 0
+
+
+def test_a_mail_whose_time_is_over_is_decided_anew(
+    driver: Driver, place: Place
+) -> None:
+    order = place(mail(fresh_email(), until_ms=PAST_MS))
+
+    send_all(driver.kit)
+
+    assert state(driver, order)[0] is State.WAITING
+    assert arrived(driver, order) == [0]
 
 
 LOST = ["no_answer_after", "reset_after", "truncated", "wrong_type", "empty"]

@@ -6,7 +6,7 @@ import sys
 
 from pipeline.sync.orders import Decision, State
 from tests.driver import Driver
-from tests.orders import make_order, settle_orders
+from tests.orders import FUTURE_MS, make_order, settle_orders
 from tests.ruled import let_mails_leave
 from tests.sandbox import fresh_email
 from tests.sandbox_sending import DOMAIN
@@ -32,6 +32,7 @@ def test_a_tick_rings_once_for_a_connection_with_something_to_send(
         "campaign": "welcome",
         "sender": f"hello@{DOMAIN}",
         "transactional": True,
+        "until_ms": FUTURE_MS,
     }
     ready = Decision(State.READY, payload=mail)
     settle_orders(driver.ledger, "ana", [order], [ready])

@@ -87,6 +87,7 @@ def test_a_mail_that_may_go_has_all_that_mailjet_needs() -> None:
         "once": False,
         "sender": "",
         "subject": "",
+        "until_ms": CHANGE.until_ms,
         "transactional": False,
         "mailjet_id": 1,
         "noes": (),
@@ -177,6 +178,22 @@ def test_at_night_by_the_contacts_clock_nothing_goes(
     assert decision.not_before_ms == wanted
     said = f"quiet hours, until {until[-5:]} where the contact is" if until else ""
     assert decision.why == said
+
+
+def test_a_mail_leaves_before_the_contacts_night() -> None:
+    now, late = at("2026-11-23T20:30"), at("2026-11-23T23:00")
+    soon = replace(CHANGE, until_ms=now + 1)
+    change = replace(CHANGE, until_ms=late)
+    quiet = replace(LIVE, quiet_hours=(21, 8))
+    receipt = replace(HELLO, transactional=True)
+
+    def until_ms(deed: Send, change: Change) -> int:
+        decided = decide(deed, sending=quiet, now_ms=now, change=change)
+        return int(decided.payload["until_ms"])
+
+    assert until_ms(HELLO, change) == at("2026-11-23T21:00")
+    assert until_ms(HELLO, soon) == now + 1
+    assert until_ms(receipt, change) == late
 
 
 def test_the_clock_is_the_contacts_or_else_the_locations() -> None:
