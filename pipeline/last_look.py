@@ -15,11 +15,9 @@ from pipeline.errors import BudgetSpent, PermanentError, Reach
 from pipeline.ghl.client import GhlClient
 from pipeline.permit import Lane, Permit
 from pipeline.store.order_records import Ready
+from pipeline.store.orders import HANDS
 from pipeline.sync.reading import NOBODY, noes
 
-TOGETHER = 16
-"""Looks at once: as many as a worker has slots, so that mails that leave get as many
-tokens as the turns that decide on more of them."""
 TOGETHER_SECONDS = 1.0
 """For so long a look waits for others, to leave with them."""
 LONGEST_SECONDS = 10.0
@@ -89,7 +87,7 @@ def looked_at(
     Args:
         look: called in threads of its own.
     """
-    with ThreadPoolExecutor(TOGETHER) as pool:
+    with ThreadPoolExecutor(HANDS) as pool:
         waiting = {pool.submit(look, mail): mail for mail in mails}
         while waiting:
             first, others = wait(waiting, return_when=FIRST_COMPLETED)

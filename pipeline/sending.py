@@ -29,7 +29,7 @@ from pipeline.errors import (
     TransientError,
     VendorError,
 )
-from pipeline.last_look import TOGETHER, LastLook, looked_at
+from pipeline.last_look import LastLook, looked_at
 from pipeline.mailjet.client import MailjetClient
 from pipeline.mailjet.records import Sent
 from pipeline.mailjet.sending import MOST, template_mail
@@ -38,6 +38,7 @@ from pipeline.retry import RATE_LIMITED_SECONDS, trouble
 from pipeline.session import ApiSession
 from pipeline.store.bucket import LIVE_AHEAD_SECONDS
 from pipeline.store.order_records import Batch, Ready
+from pipeline.store.orders import HANDS
 from pipeline.sync.orders import Order, OrderKind, State
 
 AGAIN_SECONDS = 10.0
@@ -163,7 +164,7 @@ class _Round:
             self._orders.again(self._token, ids, wait_seconds - LIVE_AHEAD_SECONDS)
             return
         look = LastLook(self._kit).still_stands
-        with ThreadPoolExecutor(TOGETHER) as pool:
+        with ThreadPoolExecutor(HANDS) as pool:
             # Whose look is over must not wait for a call of others that hangs.
             leaving = [
                 pool.submit(self._together, some)

@@ -108,7 +108,7 @@ def campaign_send(connection: str) -> str:
     """Send what the rules of a connection have ready, until nothing is.
 
     Rung by the sync that made it so, and by every tick while something is due. Run
-    twice at a time, each takes other orders, and one of them mails.
+    twice at a time, each takes other orders.
     """
     kit, sent = pipeline().kit(connection), 0
     try:

@@ -79,6 +79,7 @@ local function move(id, order, state, why)
   redis.call('ZREM', OUT, id)
   if order.state ~= state then order.since_ms = now end
   order.state, order.why = state, why
+  if state ~= 'sending' then order.unsent = nil end
   if IS_NOT_SENT[state] then uncount(order) end
   if state ~= 'ready' and state ~= 'sending' then redis.call('DEL', MESSAGE .. id) end
   if IS_END[state] then
@@ -116,7 +117,7 @@ end
 local function recall(contact)
   for id in string.gmatch(redis.call('HGET', UNENDED, contact) or '', '%S+') do
     local order = order_of(id)
-    local is_here = order and (order.state == 'ready' or order.state == 'sending' and order.unsent)
+    local is_here = order and (order.state == 'ready' or order.unsent)
     if is_here and order.kind == 'mail' then to_its_turn(id, order)
     elseif order and order.state == 'sending' and order.kind == 'mail' then
       -- It may have left: who sends it holds it no more, and it is looked up.

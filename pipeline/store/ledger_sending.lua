@@ -6,7 +6,6 @@ local LOOK_MS = 60000             -- before that Mailjet may not show what it wa
 local LOOKED_AT, PAGES, DRAFTS_AT_A_TIME = 200, 25, 20
 local WEBHOOKS_AT_A_TIME = 3      -- each may take its 15 s of the lease
 local LOOKING_MS = 30000          -- a last look at consent takes no longer; a dead one's mails wait
-local HANDS = 16                  -- looks at once of one sender (pipeline/last_look.py)
 
 -- Whether somebody's answer to being mailed may just be changing.
 local function consent_is_at_stake(contact)
@@ -28,7 +27,7 @@ local function look_after(n, lease, token, taken)
     if not order then redis.call('ZREM', OUT, id)
     elseif order.state == 'sending' and order.kind == 'webhook' then
       make_ready(id, order, now, '')
-    elseif order.state == 'sending' and order.unsent then to_its_turn(id, order)
+    elseif order.unsent then to_its_turn(id, order)
     elseif order.state == 'sending' then
       move(id, order, 'doubtful', '')
       redis.call('ZADD', OUT, now + LOOK_MS, id)
@@ -87,9 +86,9 @@ end
 
 -- Webhooks that wait for a slow receiver must not keep mails from being seen behind them.
 -- While a sender has its hands full, another would only take tokens from it, and a slot.
-local function take_ready(n, lease, token, taken)
+local function take_ready(n, lease, hands, token, taken)
   local most = tonumber(n)
-  local mail = in_hand('mail') < HANDS and most or 0
+  local mail = in_hand('mail') < tonumber(hands) and most or 0
   local room = { mail = mail, most = most, webhook = WEBHOOKS_AT_A_TIME }
   local from = 0
   for _ = 1, PAGES do
@@ -99,13 +98,13 @@ local function take_ready(n, lease, token, taken)
   end
 end
 
--- send N LEASE_MS : up to N mails to send, and what goes beside them: {token, id, order,
+-- send N LEASE_MS HANDS : up to N mails to send, and what goes beside them: {token, id, order,
 -- message, ...}. An order that is doubtful is to be looked up. What became old is decided
 -- anew, and who may be saying no at this moment is left for later.
-function command.send(n, lease)
+function command.send(n, lease, hands)
   local token, taken = tostring(redis.call('INCR', FENCE)), {}
   look_after(n, lease, token, taken)
-  take_ready(n, lease, token, taken)
+  take_ready(n, lease, hands, token, taken)
   local told = { token }
   for _, one in ipairs(taken) do
     for _, part in ipairs({ one[1], cjson.encode(one[2]), one[3] }) do told[#told + 1] = part end

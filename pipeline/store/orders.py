@@ -22,6 +22,9 @@ from pipeline.store.state import connection_key, connection_prefix
 from pipeline.sync.orders import ENDS, Order, OrderKind, State
 from pipeline.sync.rule_memory import RuleMemory, unpack
 
+HANDS = 16
+"""Mails that a sender looks at, at once, before they leave: as many as a worker has
+slots, so that mails get as many tokens as the turns that decide on more of them."""
 LEASE_SECONDS = 60.0
 """No sender takes so long from its last word to the vendor's answer."""
 SCAN_COUNT = 1000
@@ -66,7 +69,7 @@ class Orders:
         Of contacts whose consent is at stake none is taken. What was decided more than
         five minutes ago goes back to its contact's turn.
         """
-        token, *flat = self._call("send", most, in_ms(LEASE_SECONDS))
+        token, *flat = self._call("send", most, in_ms(LEASE_SECONDS), HANDS)
         ready, doubtful = [], []
         for id_, packed, message in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
             placed = unpack_order(id_, packed)

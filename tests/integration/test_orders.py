@@ -5,11 +5,10 @@ import json
 import pytest
 from redis import Redis
 
-from pipeline.last_look import TOGETHER
 from pipeline.permit import Lane
 from pipeline.store.ledger import Ledger
 from pipeline.store.order_records import Tally
-from pipeline.store.orders import Orders
+from pipeline.store.orders import HANDS, Orders
 from pipeline.store.records import Settled
 from pipeline.sync.orders import Decision, OrderKind, State
 from pipeline.sync.rules import EVENT
@@ -265,10 +264,10 @@ def test_one_call_holds_so_many_mails_and_each_goes_alone_after_a_refusal(
 def test_while_a_sender_has_its_hands_full_nobody_takes_more_mails(
     ledger: Ledger, orders: Orders
 ) -> None:
-    for number in range(TOGETHER):
+    for number in range(HANDS):
         name = f"a{number}"
         settle_orders(ledger, name, [make_order(name)], [READY])
-    looking = orders.take(TOGETHER)
+    looking = orders.take(HANDS)
     hook = make_order("cy", kind=OrderKind.WEBHOOK)
     settle_orders(ledger, "bo", [make_order("bo")], [READY])
     settle_orders(ledger, "cy", [hook], [Decision(State.READY)])
@@ -293,6 +292,17 @@ def test_what_was_refused_for_now_comes_back_as_it_was(ledger, orders, redis):
     (ready,) = orders.take(9).ready
 
     assert (ready.payload, ready.placed.tries) == (MESSAGE, 2)
+
+
+def test_what_is_to_be_looked_up_fills_no_hands(ledger: Ledger, orders: Orders) -> None:
+    names = [f"a{number}" for number in range(HANDS)]
+    for name in names:
+        settle_orders(ledger, name, [make_order(name)], [READY])
+    batch = orders.take(HANDS)
+    orders.doubt(batch.token, [make_order(name).id for name in names])
+    settle_orders(ledger, "bo", [make_order("bo")], [READY])
+
+    assert [one.order for one in orders.take(9).ready] == [make_order("bo")]
 
 
 def test_whom_a_dead_sender_held_is_looked_up_and_not_sent_again(ledger, orders, redis):
