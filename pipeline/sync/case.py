@@ -6,11 +6,11 @@ from enum import StrEnum
 
 from pipeline.sync.activity import Activities, HistoryEntry
 from pipeline.sync.consent import Record, Verdict
-from pipeline.sync.contact import Contact
+from pipeline.sync.contact import Contact, Subscriber
 from pipeline.sync.mail_event import MailEvent
 from pipeline.sync.orders import Decision, Order
 from pipeline.sync.ports import Ghl, Mailjet, Memory, Policy
-from pipeline.sync.reading import read_inheritance
+from pipeline.sync.reading import NOBODY, read_inheritance
 from pipeline.sync.rule_memory import RuleMemory
 from pipeline.sync.sides import Inheritance
 from pipeline.sync.snapshot import Snapshot
@@ -61,7 +61,7 @@ class Found:
         is_oldest: of the contacts with the address, which alone is written to.
         on_list: it is on our list.
         adopted: GHL was given something of Mailjet's since, and is read again at once.
-        noes: what either side showed against mailing it (`reading.noes`).
+        subscriber: Mailjet's side as it was read; `NOBODY` where it was not.
         sharers: other contacts with the address.
     """
 
@@ -74,7 +74,7 @@ class Found:
     is_oldest: bool = True
     on_list: bool = True
     adopted: bool = False
-    noes: tuple[str, ...] = ()
+    subscriber: Subscriber = field(default=NOBODY, repr=False)
     sharers: tuple[str, ...] = ()
 
 

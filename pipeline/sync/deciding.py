@@ -14,6 +14,7 @@ from pipeline.sync.case import Case, Found
 from pipeline.sync.contact import Contact, ListAction
 from pipeline.sync.deeds import CallWebhook, JoinList, Ordered, ScheduleDraft, Send
 from pipeline.sync.orders import Decision, Order, OrderKind, State, order_id
+from pipeline.sync.reading import noes
 from pipeline.sync.rules import Rule
 from pipeline.sync.timing import Fired, zone_of
 from pipeline.sync.triggers import Trigger, variables
@@ -177,7 +178,7 @@ class Decider:
                 "until_ms": self._until_ms(order, deed),
                 "transactional": deed.transactional,
                 "mailjet_id": self._mailjet_id,
-                "noes": self._found.noes,
+                "noes": noes(contact, self._found.subscriber, self._case.policy),
                 "sharers": self._found.sharers,
             },
         )

@@ -26,7 +26,7 @@ from pipeline.sync.diff import holds_no, is_on_list, plan
 from pipeline.sync.judging import Judgement
 from pipeline.sync.noticing import tells
 from pipeline.sync.ports import Evidence, Ghl, Mailjet, Memory, Policy
-from pipeline.sync.reading import NOBODY, noes, read_subscriber
+from pipeline.sync.reading import NOBODY, read_subscriber
 from pipeline.sync.remembering import remember
 from pipeline.sync.sides import Inheritance, Sides
 from pipeline.sync.snapshot import Snapshot
@@ -206,7 +206,7 @@ class _Sync(Comparison):
                 is_oldest=sides.writes_properties,
                 on_list=is_on_list(sides, actions),
                 adopted=bool(facts.adopted),
-                noes=noes(contact, sides.subscriber or NOBODY, self.policy),
+                subscriber=sides.subscriber or NOBODY,
                 sharers=tuple(sorted(evidence.sharers)),
             ),
         )
