@@ -8,6 +8,7 @@ once, by the name the operator typed, with what to do; secrets are never echoed.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dotenv import dotenv_values
 from marshmallow import Schema
 
 from pipeline.errors import ConfigError
+from pipeline.settings.digest import digest
 from pipeline.settings.file import MADE_BY_INIT, read_connections
 from pipeline.settings.mapping import Row
 from pipeline.settings.problems import load
@@ -92,6 +94,11 @@ class Settings:
     ghl_webhook_legacy_key: str
     webhook_legacy: bool
     alert_webhook_url: str = field(repr=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """By which processes see whether they run with the same settings."""
+        return digest(self)
 
     def connection(self, name: str) -> Connection:
         """Find a connection.

@@ -8,7 +8,6 @@ from typing import Any
 
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.check import ACCEPT_DELETIONS, DECIDE_OPTOUTS, remedy
-from pipeline.settings.digest import digest
 from pipeline.store import call_history, dead_letters
 from pipeline.store.call_history import Sample
 from pipeline.store.records import RESTING, Run
@@ -119,8 +118,7 @@ def note_calls(pipeline: Pipeline) -> None:
 
 def _differing(pipeline: Pipeline) -> list[str]:
     """Names of workers that began with other settings than this process."""
-    own = digest(pipeline.settings)
-    alive = pipeline.processes.workers()
+    own, alive = pipeline.settings.digest, pipeline.processes.workers()
     return sorted(worker.name for worker in alive if worker.settings != own)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from celery.signals import celeryd_after_setup, heartbeat_sent, worker_shutting_down
 from redis.exceptions import RedisError
 
-from pipeline.settings.digest import digest
 from pipeline.store.processes import WORKER_SECONDS, Worker
 from workers.celery import pipeline, settings
 
@@ -74,8 +73,8 @@ def _started(sender: str, instance: Any, **_: Any) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
-    boot, own = secrets.token_hex(4), digest(settings())
-    heartbeat.start(Worker(boot, instance.concurrency, sender, own))
+    boot = secrets.token_hex(4)
+    heartbeat.start(Worker(boot, instance.concurrency, sender, settings().digest))
 
 
 @heartbeat_sent.connect

@@ -6,10 +6,8 @@ from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from typing import Any
 
-from pipeline.config import Settings
 
-
-def digest(settings: Settings) -> str:
+def digest(settings: object) -> str:
     """16 hexadecimal digits by which processes see whether they agree.
 
     Covers what `repr` shows: a secret that was changed is told by its vendor.

@@ -1,6 +1,6 @@
 """What marshmallow finds wrong, as places and sentences."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError
@@ -41,6 +41,22 @@ def load(
             (path, _missing(path, values, place) or what) for path, what in found
         ]
     return loaded, []
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise what a schema found at each place, as marshmallow tells such; or nothing.
+
+    Raises:
+        ValidationError: with every problem, which `load` tells by its place again.
+    """
+    messages: dict[str | int, Any] = {}
+    for path, what in problems:
+        inner = messages
+        for key in path[:-1]:
+            inner = inner.setdefault(key, {})
+        inner.setdefault(path[-1], []).append(what)
+    if messages:
+        raise ValidationError(messages)
 
 
 def spoken(path: Path) -> str:

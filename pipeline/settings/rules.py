@@ -20,6 +20,7 @@ from pipeline.settings.deeds import (
     filled_in,
 )
 from pipeline.settings.lines import Path
+from pipeline.settings.problems import refuse
 from pipeline.settings.words import ExactSchema, nearest
 
 KINDS = OF_MAILS
@@ -97,14 +98,7 @@ class RuleSchema(ExactSchema):
     def _makes_sense(
         self, data: dict[str, Any], original: Mapping[str, Any], **kw: Any
     ) -> None:
-        problems: dict[str | int, Any] = {}
-        for path, what in (*_form(data, original), *_deeds(data)):
-            inner = problems
-            for key in path[:-1]:
-                inner = inner.setdefault(key, {})
-            inner.setdefault(path[-1], []).append(what)
-        if problems:
-            raise ValidationError(problems)
+        refuse([*_form(data, original), *_deeds(data)])
 
     @post_load
     def _as_the_long_form(self, data: dict[str, Any], **kw: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pipeline.settings.mapping import (
     FieldsField,
     TagsField,
 )
+from pipeline.settings.problems import refuse
 from pipeline.settings.rows import disagreements, rows_of
 from pipeline.settings.rule_rows import rule_problems
 from pipeline.settings.rules import RulesField
@@ -184,14 +185,7 @@ class ConnectionSchema(ExactSchema):
     def _rows_agree(self, data: dict[str, Any], **kw: Any) -> None:
         typed = {**data, "fields": data.get("field_rows")}
         rows = rows_of(typed)
-        problems: dict[str | int, Any] = {}
-        for path, what in (*disagreements(typed, rows), *rule_problems(typed, rows)):
-            inner = problems
-            for key in path[:-1]:
-                inner = inner.setdefault(key, {})
-            inner.setdefault(path[-1], []).append(what)
-        if problems:
-            raise ValidationError(problems)
+        refuse([*disagreements(typed, rows), *rule_problems(typed, rows)])
 
     @post_load
     def _connection(self, data: dict[str, Any], **kw: Any) -> dict[str, Any]:
