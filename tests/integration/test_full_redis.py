@@ -1,5 +1,6 @@
 """What the command line says of a Redis that takes no writes."""
 
+import re
 from collections.abc import Iterator
 
 import click
@@ -26,8 +27,8 @@ def environ(redis: Redis, valkey: Valkey) -> dict[str, str]:
 
 @pytest.fixture
 def full(redis: Redis) -> Iterator[None]:
-    """What it holds is all that it may."""
-    redis.config_set("maxmemory", redis.info("memory")["used_memory"] // 2)
+    """It may hold one byte: what it holds changes from moment to moment."""
+    redis.config_set("maxmemory", 1)
     yield
     redis.config_set("maxmemory", 0)
 
@@ -44,7 +45,7 @@ def test_a_full_redis_is_named_by_who_cannot_write(environ: dict[str, str]) -> N
 def test_check_says_how_full_it_is(environ: dict[str, str]) -> None:
     done = CliRunner().invoke(main, ["check"], env=environ)
 
-    assert "failure Redis is full to 2" in done.stdout
+    assert re.search(r"failure Redis is full to \d{3,}%", done.stdout)
     assert "-> raise `maxmemory`" in done.stdout
 
 
