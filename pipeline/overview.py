@@ -16,8 +16,15 @@ from pipeline.wording import plural
 
 def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
     """Everything that `status` tells, as JSON scalars."""
+    others = {name: each for name, each in pipeline.kits.items() if each is not kit}
+    pauses = {name: _pause(each) for name, each in others.items()}
+    paused = {name: pause for name, pause in pauses.items() if pause}
+    return {**read_connection(pipeline, kit), "others_paused": paused}
+
+
+def read_connection(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
+    """What `status` tells of this connection and of processes."""
     backlog, run = kit.ledger.backlog(), kit.ledger.run()
-    pauses = {name: _pause(each) for name, each in pipeline.kits.items()}
     budgets = {}
     for vendor, bucket in (("ghl", kit.ghl_bucket), ("mailjet", kit.mailjet_bucket)):
         state = bucket.state()
@@ -31,9 +38,8 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         "connection": kit.connection.name,
         "set_up": kit.setup.read() is not None,
         "read_only": pipeline.settings.read_only,
-        "paused": pauses.pop(kit.connection.name),
+        "paused": _pause(kit),
         "paused_by_operator": _since(kit),
-        "others_paused": {name: pause for name, pause in pauses.items() if pause},
         "worker_slots": pipeline.processes.slots(),
         "workers_differing": _differing(pipeline),
         "beat_tick_age_seconds": pipeline.processes.tick_age_seconds(),
@@ -82,7 +88,8 @@ class Need:
 def needs(status: Mapping[str, Any]) -> list[Need]:
     """What a status tells that somebody has to see to, the gravest first."""
     found = []
-    pauses = {status["connection"]: status["paused"], **status["others_paused"]}
+    others = status.get("others_paused", {})
+    pauses = {status["connection"]: status["paused"], **others}
     for name, pause in pauses.items():
         if pause:
             what = f"Connection {name!r} is paused since {pause['since']} (UTC):"

@@ -4,6 +4,7 @@ import html
 import json
 import re
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -17,9 +18,10 @@ from pipeline.errors import ConfigError
 from pipeline.permit import Lane
 from pipeline.store.call_history import Sample, note, per_minute
 from pipeline.store.processes import Worker
-from tests.builders import ENVIRON
+from tests.builders import ENVIRON, make_environ
 from tests.driver import Driver
-from tests.valkey import free_port
+from tests.valkey import Valkey, free_port
+from workers.status_page import views
 from workers.status_page.access import Access, from_environment
 from workers.status_page.chart import HEIGHT, WIDTH, chart
 from workers.status_page.routes import status_page
@@ -32,6 +34,13 @@ BUTTONS = ("resync", "pause", "resume", "replay", "find")
 FAR_SECONDS = 4_000_000_000
 OURS = {"id", "locationId", "dateAdded", "dateUpdated", "type"}
 """Fields of a contact that name no person."""
+SECTION = """
+[connections.{name}]
+ghl_token_env = "GHL_TOKEN"
+ghl_location_id = "{name}"
+mailjet_api_key_env = "MAILJET_API_KEY"
+mailjet_secret_key_env = "MAILJET_SECRET_KEY"
+"""
 LETTER = {
     "cause": "Rejected",
     "reason": "mailjet: <b>no</b>",
@@ -274,6 +283,30 @@ def test_alerts_are_shown_with_where_to_read_on(
     for page in wrong:
         assert "<strong>default: 2 contacts differ in consent</strong>" in page
         assert "Somebody who opted out in GHL can be mailed in Mailjet" in page
+
+
+@pytest.mark.usefixtures("redis")
+def test_a_connection_is_read_without_the_others(
+    valkey: Valkey, tmp_path: Path
+) -> None:
+    """On a page of 200 connections each was read 200 times."""
+    file = tmp_path / "connections.toml"
+
+    def commands(connections: int) -> int:
+        """How many one of them costs."""
+        tables = (SECTION.format(name=f"c{number}") for number in range(connections))
+        file.write_text("".join(tables), "utf-8")
+        env = make_environ(REDIS_URL=valkey.url, SYNC_CONNECTIONS_FILE=str(file))
+        pipeline = build(from_env(env))
+        redis, kit = pipeline.redis, pipeline.kit("c0")
+        views.card(pipeline, kit)
+        before = redis.info("stats")["total_commands_processed"]
+        views.card(pipeline, kit)
+        after = redis.info("stats")["total_commands_processed"]
+        redis.close()
+        return int(after - before)
+
+    assert commands(10) == commands(1)
 
 
 # What it never shows

@@ -46,8 +46,7 @@ class Card:
 
 def card(pipeline: Pipeline, kit: Kit) -> Card:
     """A connection as a line of the first page."""
-    status = overview.read_status(pipeline, kit)
-    status["others_paused"] = {}
+    status = overview.read_connection(pipeline, kit)
     state, tone = state_of(status)
     run = kit.ledger.run()
     return Card(
@@ -92,8 +91,7 @@ class Gauge:
 
 def live(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
     """What moves on a connection's page."""
-    status = overview.read_status(pipeline, kit)
-    status["others_paused"] = {}
+    status = overview.read_connection(pipeline, kit)
     state, tone = state_of(status)
     run = kit.ledger.run()
     hours = kit.connection.schedule.bulk_hours
