@@ -280,18 +280,18 @@ def test_an_answer_that_trickles_ends_at_its_deadline(
 
 def test_a_silence_within_the_answer_does_not_begin_its_time_anew(wire: Wire) -> None:
     def late_and_silent(connection: socket.socket) -> None:
-        time.sleep(0.9)
+        time.sleep(1.9)
         connection.sendall(OK)
         time.sleep(3600)
 
     wire.scripts = [late_and_silent]
-    session = make_session(wire, timeouts=(1.0, 1.0))
+    session = make_session(wire, timeouts=(1.0, 2.0))
     began = time.monotonic()
 
     with pytest.raises(VendorDown):
         session.send("GET", "/a")
 
-    assert time.monotonic() - began < 1.9
+    assert time.monotonic() - began < 3.8
 
 
 def test_a_slow_answer_leaves_its_connection_whole(wire: Wire) -> None:
