@@ -1,9 +1,14 @@
 """A short `make chaos`: a few kills in small runs, and a few lost answers."""
 
+import pytest
+
 from tests.chaos.events import with_events
 from tests.chaos.kills import with_kills
 from tests.chaos.lost_answers import FAULTS, with_kills_while_making, with_lost_answers
 from tests.chaos.triggers import with_triggers
+
+pytestmark = pytest.mark.timeout(600)
+"""The last one takes 46 s on an idle machine, and 115 s were seen on a busy one."""
 
 
 def test_nobody_is_lost_when_workers_are_killed_at_random_moments() -> None:
