@@ -25,14 +25,18 @@ class Watch:
         self._pipeline = pipeline
         self._interval_seconds = interval_seconds
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._go_on, name="watch", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        # Python 3.13 starts no thread any more that was made before a fork.
+        self._thread = threading.Thread(target=self._go_on, name="watch", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
+        """End it, where it was started."""
         self._over.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _go_on(self) -> None:
         while not self._over.wait(self._interval_seconds):
