@@ -3,19 +3,21 @@
     python deploy/smoke.py dist/ghl_mailjet-0.1.0-py3-none-any.whl
 
 Installs it in an empty environment, looks whether every file of both packages came
-along, and runs what an operator types first, from a folder that is not ours.
+along, and runs what an operator types first, from a folder that is not ours: with the
+Python that runs this, and with the one of the image where the machine has it.
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
-import venv
 import zipfile
 from email.parser import BytesParser
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+CONSTRAINTS = ROOT / "constraints.txt"
 PACKAGES = ("pipeline", "workers")
 LEFT_OUT = {".pyc"}
 OURS = ("GHL_", "MAILJET_", "SYNC_", "REDIS_", "FLOWER_", "CELERY_", "RECEIVER_")
@@ -37,24 +39,40 @@ def main(wheel: Path) -> None:
     """
     with zipfile.ZipFile(wheel) as archive:
         _look_inside(archive)
+    _try(wheel, sys.executable)
+    image = _python_of_image()
+    if _is_here(image):
+        _try(wheel, image)
+    else:
+        print(f"{image}, which the image has, is not here: not tried with it")
+
+
+def _python_of_image() -> str:
+    """Such as `python3.13`."""
+    told = (ROOT / "deploy/Dockerfile").read_text("utf-8")
+    (version,) = set(re.findall(r"^FROM python:([\d.]+)-slim", told, re.MULTILINE))
+    return f"python{version}"
+
+
+def _is_here(python: str) -> bool:
+    """A name may be found that only says which others there are."""
+    asked = (python, "-V")
+    try:
+        done = subprocess.run(asked, capture_output=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        return False
+    return done.returncode == 0
+
+
+def _try(wheel: Path, python: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder, "venv")
-        venv.create(home, with_pip=False)
-        elsewhere = Path(folder, "elsewhere")
+        home, elsewhere = Path(folder, "venv"), Path(folder, "elsewhere")
         elsewhere.mkdir()
+        _run(elsewhere, python, "-m", "venv", "--without-pip", home)
         pip = (sys.executable, "-m", "pip", "--python", home / "bin/python")
         pip += ("--disable-pip-version-check",)
-        constraints = ROOT / "constraints.txt"
-        _run(
-            elsewhere,
-            *pip,
-            "install",
-            "-q",
-            "--no-compile",
-            "-c",
-            constraints,
-            f"{wheel}[sandbox]",
-        )
+        install = (*pip, "install", "-q", "--no-compile", "-c", CONSTRAINTS)
+        _run(elsewhere, *install, f"{wheel}[sandbox]")
         _run(elsewhere, *pip, "check")
         report = _run(elsewhere, home / "bin/celery", "-A", "workers", "report")
         _expect("dispatch.tick" in report, report)
@@ -62,7 +80,8 @@ def main(wheel: Path) -> None:
         told = _run(elsewhere, home / "bin/ghl-mailjet", *demo)
         _expect("Full resync" in told, told)
         _expect(not list(elsewhere.iterdir()), "the demo left files behind")
-    print(f"{wheel.name}: complete, and works in an empty environment")
+        version = _run(elsewhere, home / "bin/python", "-V").strip()
+    print(f"{wheel.name}: complete, and works in an empty environment, {version}")
 
 
 def _look_inside(archive: zipfile.ZipFile) -> None:
