@@ -135,7 +135,7 @@ class Receiver:
         return _answer(200, "ok")
 
     def _ring(self) -> None:
-        """Without a broker this waits for it, and Beat's tick rings meanwhile."""
+        """Without a broker this is soon given up: Beat's tick rings for what is due."""
         if self._inbox.claim_ring():
             celery_app.send_task(
                 "event.apply", queue=Lane.CONSENT, expires=RING_SECONDS

@@ -543,19 +543,14 @@ def test_a_broker_that_is_down_delays_what_was_answered_200() -> None:
             answers = [receiver.workflow("contact", body) for _ in range(30)]
             waited = pipeline.inbox.waiting()
             broker.start()
-            rings = lambda: broker_has_rung(broker)  # noqa: E731
-            until(rings, "the receiver rings when the broker is back", GOOD_NIGHT)
             processes.worker()
+            # The receiver gave up ringing, or rang just when the broker came back.
+            processes.beat()
             until(lambda: not pipeline.inbox.waiting(), "applied", GOOD_NIGHT)
             handled = pipeline.inbox.handled()
 
     assert (answers, waited) == ([200] * 30, 30)
     assert handled == {"workflow:applied": 30}
-
-
-def broker_has_rung(broker: Valkey) -> bool:
-    with broker.client() as redis:
-        return redis.llen("consent") == 1
 
 
 def test_without_a_receivers_ring_beats_tick_has_it_handled(
