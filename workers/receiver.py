@@ -27,6 +27,7 @@ from pipeline.store.inbox import RING_SECONDS, Entry, Inbox, InboxFull, Source
 from workers.celery import app as celery_app
 from workers.celery import settings
 from workers.exporter import CONTENT_TYPE, Exporter
+from workers.posted import parsed, read_body
 from workers.soon import Soon
 from workers.status_page.access import from_environment
 from workers.status_page.routes import status_page
@@ -34,8 +35,6 @@ from workers.watch import Watch
 
 logger = logging.getLogger(__name__)
 
-MOST_BYTES = 5 * 2**20
-"""GHL's largest payload is a contact; Mailjet groups the events of a second."""
 REDIS_SECONDS = 0.8
 """A vendor hears within two seconds that nothing was kept, and probes within one."""
 REST_SECONDS = 0.05
@@ -95,16 +94,16 @@ class Receiver:
         expected = f"{MAILJET_USER}:{self._secret(connection)}"
         if not _are_equal(user_and_password, expected):
             abort(401)
-        body = _body()
-        _parsed(body)
+        body = read_body()
+        parsed(body)
         return self._keep(Entry(Source.MAILJET, connection, _now_ms(), body))
 
     def ghl(self) -> Response:
         """Events of a Marketplace app, of whichever location."""
-        body = _body()
+        body = read_body()
         if not verify(body, request.headers, self._keys):
             abort(401)
-        told = _parsed(body)
+        told = parsed(body)
         fields = told if isinstance(told, dict) else {}
         place = _word(fields.get("locationId"))
         delivery = _word(fields.get("webhookId"))
@@ -116,8 +115,8 @@ class Receiver:
         told = request.headers.get(WORKFLOW_HEADER, "")
         if not _are_equal(told, self._secret(connection)):
             abort(401)
-        body = _body()
-        _parsed(body)
+        body = read_body()
+        parsed(body)
         entry = Entry(Source.WORKFLOW, connection, _now_ms(), body, what=what)
         return self._keep(entry)
 
@@ -203,34 +202,6 @@ def create_app(
         return response
 
     return flask
-
-
-def _body() -> bytes:
-    """What was sent, and not a byte more than is allowed."""
-    length = request.content_length
-    if length is not None and length > MOST_BYTES:
-        abort(413)
-    try:
-        body: bytes = request.environ["wsgi.input"].read(MOST_BYTES + 1)
-    except Exception:
-        # Cut short, stalled, or no chunks after all: whatever the server says of it.
-        abort(400)
-    if len(body) > MOST_BYTES:
-        abort(413)
-    if length is not None and len(body) != length:
-        abort(400)
-    return body
-
-
-def _parsed(body: bytes) -> object:
-    """The JSON object or array that was sent, whatever type the header names."""
-    try:
-        found: object = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):
-        abort(400)
-    if not isinstance(found, dict | list):
-        abort(400)
-    return found
 
 
 def _word(value: object) -> str:
