@@ -134,6 +134,7 @@ def setup(
     setup_.run(kit, tell, backfill=backfill_history)
     if webhooks:
         callbacks_.register(kit, webhooks, tell)
+        callbacks_.note_callbacks(kit)  # else an alert lasts for up to an hour
     name, here = kit.connection.name, which(pipeline, kit)
     if as_json:
         click.echo(json.dumps({"connection": name, "steps": steps}))

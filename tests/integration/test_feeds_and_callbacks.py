@@ -216,6 +216,19 @@ def test_setup_registers_them_where_there_is_a_password(
     assert SECRET not in ended.output
 
 
+def test_reviving_a_callback_by_setup_is_noted_at_once(sandbox, driver, valkey):
+    """Not only within the hour: an alert would last as long."""
+    env = {**sandbox.env, "REDIS_URL": valkey.url, "SYNC_WEBHOOK_SECRET": SECRET}
+    driver.kit.freshness.save_callbacks(6, ["open"])
+
+    ended = CliRunner().invoke(
+        main, ["setup", "--webhooks", "http://127.0.0.1:9"], env=env
+    )
+
+    assert ended.exit_code == 0
+    assert driver.kit.freshness.callbacks() == (len(EventKind), ())
+
+
 def test_somebody_elses_callback_survives(sandbox, driver, mailjet):
     other = {"EventType": "spam", "Url": "https://crm.example.com/hook"}
     mailjet.call("POST", "eventcallbackurl", other)
