@@ -63,8 +63,13 @@ def _of_processes(pipeline: Pipeline) -> Iterator[Condition]:
     if age is None or age > SILENT_SECONDS:
         text = "no tick of Beat has reached a worker for over a minute"
         yield Condition("beat", text, section)
-    if not pipeline.processes.workers():
+    unserved = pipeline.processes.unserved()
+    if len(unserved) == len(Lane):
         yield Condition("workers", "no worker is alive", section)
+    else:
+        for queue in unserved:
+            text = f"no worker serves the queue {queue}"
+            yield Condition(f"queue {queue}", text, "One of the workers is gone")
     if failed := pipeline.inbox.counts().failed:
         text = f"{failed} of what was received could not be handled"
         yield Condition("inbox", text, "`ghl-mailjet inbox` shows failed entries")

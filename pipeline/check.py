@@ -225,6 +225,11 @@ def _ours(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
     if not pipeline.processes.slots():
         mend = "start `celery -A workers worker`"
         yield Finding(Level.WARNING, "no worker is running", mend)
+        return  # nobody hears Beat
+    if unserved := pipeline.processes.unserved():
+        what = f"no worker serves the queue {', '.join(unserved)}"
+        mend = "start `celery -A workers worker` with it, or without `-Q`"
+        yield Finding(Level.WARNING, what, mend)
     age = pipeline.processes.tick_age_seconds()
     if age is None or age > 60:
         mend = "start `celery -A workers beat`"

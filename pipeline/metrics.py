@@ -164,6 +164,12 @@ ORDERS = Metric(
     ("connection", "state"),
 )
 WORKERS = Metric("workers", "workers", "Alive.")
+QUEUE_WORKERS = Metric(
+    "queue_workers",
+    "workers",
+    "Alive and taking from that queue.",
+    ("queue",),
+)
 SLOTS = Metric("worker_slots", "contacts", "What all workers sync at a time.")
 TICK_AGE = Metric(
     "beat_tick_age_seconds",
@@ -217,7 +223,7 @@ CONSENT = Metric(
 STATE = (
     *(RECEIVED, HANDLED, INBOX, WAITING, OLDEST, RESTING, LEASED, DEAD, DEAD_CAUSES),
     *(PAUSED, SUCCESS, PACE, USED, DAY, LEFT, RUN_ACTIVE, RUN_STARTED, RUN_CONTACTS),
-    *(DRIFT, DRIFT_AT, CALLBACKS, ORDERS, WORKERS, SLOTS, TICK_AGE),
+    *(DRIFT, DRIFT_AT, CALLBACKS, ORDERS, WORKERS, QUEUE_WORKERS, SLOTS, TICK_AGE),
 )
 COUNTED = (SYNCED, FAILED, CALLS, WAITED, LAG, CONSENT)
 TABLE = (*STATE, *COUNTED)

@@ -1,7 +1,7 @@
 """What is going on, for whoever looks: at a terminal or on the status page."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from pipeline.bootstrap import Kit, Pipeline
 from pipeline.check import ACCEPT_DELETIONS, DECIDE_OPTOUTS, remedy
 from pipeline.store import call_history, dead_letters
 from pipeline.store.call_history import Sample
+from pipeline.store.processes import Worker
 from pipeline.store.records import RESTING, Run
 from pipeline.wording import plural
 
@@ -25,6 +26,7 @@ def read_status(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
 def read_connection(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
     """What `status` tells of this connection and of processes."""
     backlog, run = kit.ledger.backlog(), kit.ledger.run()
+    alive = pipeline.processes.workers()
     budgets = {}
     for vendor, bucket in (("ghl", kit.ghl_bucket), ("mailjet", kit.mailjet_bucket)):
         state = bucket.state()
@@ -40,8 +42,10 @@ def read_connection(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         "read_only": pipeline.settings.read_only,
         "paused": _pause(kit),
         "paused_by_operator": _since(kit),
-        "worker_slots": pipeline.processes.slots(),
-        "workers_differing": _differing(pipeline),
+        "worker_slots": sum(worker.slots for worker in alive),
+        "workers": sorted(worker.name for worker in alive),
+        "queues_unserved": pipeline.processes.unserved(),
+        "workers_differing": _differing(pipeline, alive),
         "beat_tick_age_seconds": pipeline.processes.tick_age_seconds(),
         "contacts": backlog.contacts,
         "waiting": {
@@ -103,6 +107,9 @@ def needs(status: Mapping[str, Any]) -> list[Need]:
         run = plural(len(others), "worker runs", "workers run")
         what = f"{run} with other settings than these, which are read at the start:"
         found.append(Need(what, tuple(others), "restart what is older"))
+    if status["workers"] and (queues := ", ".join(status["queues_unserved"])):
+        what = f"No worker serves the queue {queues}: what is in it waits."
+        found.append(Need(what, (), "start the worker that does"))
     if held := status["missing_held_back"]:
         missing = plural(held, "contact is", "contacts are")
         what = f"{missing} missing in GHL's listing and left alone:"
@@ -123,9 +130,9 @@ def note_calls(pipeline: Pipeline) -> None:
         call_history.note(kit.redis, kit.connection.name, sample)
 
 
-def _differing(pipeline: Pipeline) -> list[str]:
+def _differing(pipeline: Pipeline, alive: Sequence[Worker]) -> list[str]:
     """Names of workers that began with other settings than this process."""
-    own, alive = pipeline.settings.digest, pipeline.processes.workers()
+    own = pipeline.settings.digest
     return sorted(worker.name for worker in alive if worker.settings != own)
 
 

@@ -24,6 +24,9 @@ def of_installation(pipeline: Pipeline) -> Iterator[Reading]:
     yield metrics.INBOX, ("failed",), counts.failed
     alive = processes.workers()
     yield metrics.WORKERS, (), len(alive)
+    for queue in Lane:
+        serving = sum(worker.serves(queue) for worker in alive)
+        yield metrics.QUEUE_WORKERS, (queue,), serving
     yield metrics.SLOTS, (), sum(worker.slots for worker in alive)
     age = processes.tick_age_seconds()
     if age is not None:

@@ -73,8 +73,9 @@ def _started(sender: str, instance: Any, **_: Any) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_LOOKED_FOR_AFTER)
-    boot = secrets.token_hex(4)
-    heartbeat.start(Worker(boot, instance.concurrency, sender, settings().digest))
+    boot, slots = secrets.token_hex(4), instance.concurrency
+    queues = tuple(sorted(instance.app.amqp.queues.consume_from))
+    heartbeat.start(Worker(boot, slots, sender, settings().digest, queues))
 
 
 @heartbeat_sent.connect

@@ -85,6 +85,8 @@ def _table(status: dict[str, Any]) -> Table:
         **status,
         "paused": bool(status["paused"]),
         "others_paused": ", ".join(status["others_paused"]),
+        "workers": ", ".join(status["workers"]),
+        "queues_unserved": ", ".join(status["queues_unserved"]),
         "workers_differing": ", ".join(status["workers_differing"]),
     }
     for key, value in brief.items():

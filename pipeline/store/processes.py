@@ -5,6 +5,7 @@ from typing import Self, cast
 
 from redis import Redis
 
+from pipeline.permit import Lane
 from pipeline.store.state import process_key
 
 WORKER_SECONDS = 10
@@ -27,23 +28,32 @@ class Worker:
         slots: contacts that it can sync at a time.
         name: Celery's node name.
         settings: digest of those that it began with.
+        queues: those that it takes from; none of an older version, which does not tell.
     """
 
     boot: str
     slots: int
     name: str
     settings: str = ""
+    queues: tuple[str, ...] = ()
 
     def dump(self) -> str:
-        return f"{self.slots} {self.boot} {self.name}\t{self.settings}"
+        queues = ",".join(self.queues)
+        return f"{self.slots} {self.boot} {self.name}\t{self.settings}\t{queues}"
 
     @classmethod
     def load(cls, stored: bytes) -> Self:
-        # An older version told neither settings nor, before that, a name.
-        told, _, settings = stored.decode().partition("\t")
+        # An older version told no queues, nor, before that, settings or a name.
+        told, _, more = stored.decode().partition("\t")
         slots, _, rest = told.partition(" ")
         boot, _, name = rest.partition(" ")
-        return cls(boot, int(slots), name, settings)
+        settings, _, queues = more.partition("\t")
+        served = tuple(queues.split(",")) if queues else ()
+        return cls(boot, int(slots), name, settings, served)
+
+    def serves(self, queue: str) -> bool:
+        """Whether it takes from that queue, as far as it tells."""
+        return not self.queues or queue in self.queues
 
 
 class Processes:
@@ -89,6 +99,11 @@ class Processes:
     def slots(self) -> int:
         """Threads of all living workers together."""
         return sum(worker.slots for worker in self.workers())
+
+    def unserved(self) -> list[Lane]:
+        """Queues that no living worker takes from; all of them where there is none."""
+        alive = self.workers()
+        return [each for each in Lane if not any(one.serves(each) for one in alive)]
 
     def ticked(self) -> None:
         """Beat's tick reached a worker."""

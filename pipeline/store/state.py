@@ -29,7 +29,7 @@ class Key:
 
 
 PROCESS_KEYS = (
-    Key("workers", "zset, slots, boot, name: 70", "workers alive", "next heartbeat"),
+    Key("workers", "zset, slots, boot, name: 100", "workers alive", "next heartbeat"),
     Key("tick", "time of Beat's last tick: 13", "one", "never"),
     Key("beat:*", "a Beat of this host rang: 1", "hosts of Beats", "10 s"),
     Key("busy", "connections with work at the last tick: 8", "one", "never"),

@@ -50,9 +50,7 @@ def well(build_driver, hook) -> Driver:
         redis.delete(f"gm:{name}")
     driver.setup()
     driver.pipeline.processes.ticked()
-    redis.delete("gm:workers")
-    # Alive for longer than the slowest machine takes for a test.
-    redis.zadd("gm:workers", {Worker("boot", 16, "one").dump(): FAR_SECONDS})
+    live_with(driver)
     return driver
 
 
@@ -79,6 +77,13 @@ def set_key(name: str, field: str, value: object) -> Change:
 def pause(driver: Driver) -> None:
     driver.kit.health.pause(DEAD_TOKEN)
     set_key("health", "since_ms", 1)(driver)
+
+
+def live_with(driver: Driver, *queues: str) -> None:
+    """One worker is alive, for longer than the slowest machine takes for a test."""
+    worker = Worker("boot", 16, "one", queues=queues).dump()
+    driver.pipeline.redis.delete("gm:workers")
+    driver.pipeline.redis.zadd("gm:workers", {worker: FAR_SECONDS})
 
 
 def wait_long(lane: Lane) -> Change:
@@ -111,6 +116,7 @@ WRONG: tuple[tuple[str, Change], ...] = (
     ("beat", lambda driver: driver.pipeline.redis.set("gm:tick", 1)),
     ("beat", lambda driver: driver.pipeline.redis.delete("gm:tick")),
     ("workers", lambda driver: driver.pipeline.redis.delete("gm:workers")),
+    ("queue bulk", lambda driver: live_with(driver, "consent", "live")),
     ("inbox", lambda driver: driver.pipeline.redis.zadd("gm:inbox-failed", {"e": 1})),
 )
 

@@ -1,7 +1,10 @@
 """Who is alive, and whose place a new worker takes."""
 
+from dataclasses import replace
+
 import pytest
 
+from pipeline.permit import Lane
 from pipeline.store.processes import LEAVING_SECONDS, WORKER_SECONDS, Processes, Worker
 from pipeline.store.state import process_key
 
@@ -95,3 +98,15 @@ def test_what_an_older_version_wrote_still_counts(processes, redis):
     redis.zadd(KEY, {"16 celery@bo": redis.time()[0] + 10})
 
     assert processes.slots() == 32
+
+
+def test_a_queue_that_no_worker_takes_from_is_found(processes):
+    assert processes.unserved() == list(Lane)
+    urgent = replace(BO, settings="d1", queues=("consent", "live"))
+    processes.worker_alive(urgent)
+
+    assert processes.workers() == [urgent]
+    assert processes.unserved() == [Lane.BULK]
+    # One of before this was told may take from any.
+    processes.worker_alive(ANA)
+    assert processes.unserved() == []
