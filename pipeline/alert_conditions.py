@@ -20,6 +20,7 @@ PAUSED_SECONDS = 300
 """A vendor that is back by then is no news."""
 SILENT_SECONDS = 60
 LOOKED_SECONDS = 900
+LOOKS_MISSED = 3
 REPORT_SECONDS = 172_800
 OLD_SECONDS = {Lane.CONSENT: 600, Lane.LIVE: 600, Lane.BULK: 21_600}
 GREW_SECONDS = 3600
@@ -34,11 +35,14 @@ class Condition:
         name: the same as long as it lasts, such as `paused acme`.
         text: in one line.
         runbook: the title of its section in deploy/RUNBOOK.md.
+        passes: it may be over in a moment: after a pause everything is old until GHL
+            was asked and the first contacts are synced.
     """
 
     name: str
     text: str
     runbook: str
+    passes: bool = False
 
 
 def conditions(pipeline: Pipeline, kits: Iterable[Kit]) -> Iterator[Condition]:
@@ -114,13 +118,15 @@ def _of_age(kit: Kit, name: str, now_ms: int) -> Iterator[Condition]:
     for lane, age in ages.items():
         if age > OLD_SECONDS[lane] and not resting[lane]:
             text = f"in the lane {lane} of {name} somebody has waited {_span(age)}"
-            yield Condition(f"backlog {name} {lane}", text, "The backlog is old")
+            section = "The backlog is old"
+            yield Condition(f"backlog {name} {lane}", text, section, passes=True)
     looked_ms = kit.freshness.successes_ms().get("looked", now_ms)
     silent = (now_ms - looked_ms) / 1000
-    if silent > LOOKED_SECONDS and not by_operator:
+    rhythm = kit.connection.schedule.changes_interval_seconds
+    if silent > max(LOOKED_SECONDS, LOOKS_MISSED * rhythm) and not by_operator:
         text = f"GHL has told {name} no changes for {_span(silent)}"
         section = "Nothing was synced for a while"
-        yield Condition(f"looked {name}", text, section)
+        yield Condition(f"looked {name}", text, section, passes=True)
     reported_ms = drift_counts(kit).get("at_ms", now_ms)
     if now_ms - reported_ms > REPORT_SECONDS * 1000:
         text = f"nobody has compared consent of {name} for two days"

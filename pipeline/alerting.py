@@ -19,6 +19,8 @@ from pipeline.webhook_call import WebhookCaller
 
 logger = logging.getLogger(__name__)
 
+PASSING_SECONDS = 150
+"""What may be over in a moment is told once it has lasted for so long."""
 TEST = "ghl-mailjet: a test. Alerts arrive here."
 
 
@@ -49,7 +51,12 @@ def check(pipeline: Pipeline) -> Check:
     now_ms = pipeline.processes.now_ms()
     found = {one.name: one for one in conditions(pipeline, pipeline.kits.values())}
     before = alerts.told()
-    new = {name: one for name, one in found.items() if name not in before}
+    news = {name: one for name, one in found.items() if name not in before}
+    since_ms = alerts.first_seen_ms(
+        (n for n, one in news.items() if one.passes), now_ms
+    )
+    young = {n for n, at in since_ms.items() if now_ms - at < PASSING_SECONDS * 1000}
+    new = {name: one for name, one in news.items() if name not in young}
     ended = {name: one for name, one in before.items() if name not in found}
     if not new and not ended:
         return Check()

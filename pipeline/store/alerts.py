@@ -54,6 +54,19 @@ class Alerts:
             pipe.hdel(key, name)
         pipe.execute()
 
+    def first_seen_ms(self, names: Iterable[str], now_ms: int) -> dict[str, int]:
+        """Since when each of these is seen at every look; what is not is forgotten."""
+        key = process_key("alerts-seen")
+        stored = cast("dict[bytes, bytes]", self._redis.hgetall(key))
+        before = {name.decode(): int(at) for name, at in stored.items()}
+        seen = {name: before.get(name, now_ms) for name in names}
+        pipe = self._redis.pipeline()
+        pipe.delete(key)
+        for name, at_ms in seen.items():
+            pipe.hset(key, name, at_ms)
+        pipe.execute()
+        return seen
+
     def grew_ms(self, name: str, count: int, now_ms: int) -> int:
         """When a count was last seen to be larger than at the look before; 0 for never.
 

@@ -46,6 +46,7 @@ PROCESS_KEYS = (
     Key("inbox-probe", "what `GET /health` writes: 1", "one", "60 s"),
     Key("alerts", "hash, what was told of what is wrong: 150", "20", "end of it"),
     Key("alerts-claimed", "somebody looks for what is wrong: 1", "one", "50 s"),
+    Key("alerts-seen", "hash, what may pass to its time: 50", "ten each", "next look"),
     Key("alerts-counts", "hash, counts at the last look: 50", "two each", "never"),
     Key("received", "hash, answers of the receiver: 40", "30", "never"),
     Key("handled", "hash, ends of entries: 40", "30", "never"),

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline import alerting
+from pipeline.alert_conditions import conditions
 from pipeline.alerting import Check, check
 from pipeline.bootstrap import Pipeline
 from pipeline.callbacks import note_callbacks, register
@@ -46,8 +47,9 @@ def well(build_driver, hook) -> Driver:
         SYNC_ALERT_WEBHOOK_URL=hook.url, SYNC_WEBHOOK_SECRET=SECRET
     )
     redis = driver.pipeline.redis
-    for name in ("alerts", "alerts-counts", "alerts-claimed", "inbox-failed"):
+    for name in ("alerts", "alerts-counts", "alerts-claimed", "alerts-seen"):
         redis.delete(f"gm:{name}")
+    redis.delete("gm:inbox-failed")
     driver.setup()
     driver.pipeline.processes.ticked()
     live_with(driver)
@@ -121,6 +123,10 @@ WRONG: tuple[tuple[str, Change], ...] = (
 )
 
 
+MAY_PASS = ("backlog ", "looked ")
+"""What begins names of conditions that are told once they have lasted."""
+
+
 @pytest.mark.parametrize(
     ("name", "break_it"),
     WRONG,
@@ -131,6 +137,9 @@ def test_what_is_wrong_is_told_once_and_leads_to_the_runbook(
 ):
     calm = look(well)
     break_it(well)
+    if name.startswith(MAY_PASS):
+        assert look(well) == Check()
+        well.pipeline.redis.hset("gm:alerts-seen", name, 1)
 
     first, second = look(well), look(well)
 
@@ -138,6 +147,34 @@ def test_what_is_wrong_is_told_once_and_leads_to_the_runbook(
     (text,) = texts(hook)
     title = text.partition("deploy/RUNBOOK.md, ")[2].rstrip(")")
     assert f"### {title}\n" in RUNBOOK.read_text("utf-8")
+
+
+def test_what_is_old_for_a_moment_after_a_pause_is_not_told(well):
+    look(well)
+    wait_long(Lane.LIVE)(well)
+    set_key("success", "looked", 1)(well)
+    at_the_end_of_the_pause = look(well)
+    well.kit.freshness.looked()
+    well.ledger.settle(well.take("x1"), "unchanged", None)
+    assert look(well) == at_the_end_of_the_pause == Check()
+
+    set_key("success", "looked", 1)(well)
+    assert look(well) == Check()
+    well.pipeline.redis.hset("gm:alerts-seen", "looked default", 1)
+    assert look(well).told == ("looked default",)
+
+
+def test_who_is_asked_rarely_is_not_asked_late(build_driver):
+    driver = build_driver(SYNC_CHANGES_INTERVAL_SECONDS="3600")
+    driver.setup()
+
+    def is_late(seconds: int) -> bool:
+        looked_ms = driver.pipeline.processes.now_ms() - seconds * 1000
+        set_key("success", "looked", looked_ms)(driver)
+        found = conditions(driver.pipeline, [driver.kit])
+        return "looked default" in {one.name for one in found}
+
+    assert [is_late(seconds) for seconds in (7_000, 12_000)] == [False, True]
 
 
 def test_a_nearly_spent_day_is_told(well, monkeypatch):
@@ -172,6 +209,8 @@ def test_what_is_meant_to_wait_is_not_told(well):
     assert look(well) == Check()
     wait_long(Lane.CONSENT)(well)
     well.pipeline.redis.zadd("gm:default:todo:consent", {"x2": 1})
+    look(well)
+    well.pipeline.redis.hset("gm:alerts-seen", "backlog default consent", 1)
     assert look(well).told == ("backlog default consent",)
 
 

@@ -85,6 +85,7 @@ def lived() -> Iterator[Lived]:
         wrong = Alerts(running.pipeline.redis)
         assert wrong.claim()
         wrong.grew_ms("dead_letters", 1, 1)
+        wrong.first_seen_ms(["looked"], 1)
         wrong.save({"no-beat": Told(1, "Beat is silent")}, ())
         running.let_beat_tick()
         running.until(running.has_finished, "idle")
