@@ -8,7 +8,9 @@ from typing import Any
 
 from pipeline.bootstrap import Kit, Pipeline
 from pipeline.check import ACCEPT_DELETIONS, DECIDE_OPTOUTS, remedy
+from pipeline.location_facts import day_of_ghl
 from pipeline.store import call_history, dead_letters
+from pipeline.store.bucket import BucketState
 from pipeline.store.call_history import Sample
 from pipeline.store.processes import Worker
 from pipeline.store.records import RESTING, Run
@@ -27,14 +29,8 @@ def read_connection(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
     """What `status` tells of this connection and of processes."""
     backlog, run = kit.ledger.backlog(), kit.ledger.run()
     alive = pipeline.processes.workers()
-    budgets = {}
-    for vendor, bucket in (("ghl", kit.ghl_bucket), ("mailjet", kit.mailjet_bucket)):
-        state = bucket.state()
-        budgets[vendor] = {
-            "calls_per_second": round(state.calls_per_second, 2),
-            "used_today": state.used_today,
-            "daily_remaining": state.daily_remaining,
-        }
+    ghl, mailjet = kit.ghl_bucket.state(), kit.mailjet_bucket.state()
+    _, left = day_of_ghl(kit.connection, ghl)
     letters = dead_letters.read(pipeline.redis, kit.connection.name)
     return {
         "connection": kit.connection.name,
@@ -71,7 +67,19 @@ def read_connection(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
             "seconds_left": seconds_left(run),
             "finished_utc": utc(run.finished_ms) if run.finished_ms else None,
         },
-        "budget": budgets,
+        "budget": {
+            "ghl": _budget(ghl, left),
+            "mailjet": _budget(mailjet, mailjet.daily_remaining),
+        },
+    }
+
+
+def _budget(state: BucketState, left: int | None) -> dict[str, float | int | None]:
+    """One vendor's, with what is left of its day, None where that has no end."""
+    return {
+        "calls_per_second": round(state.calls_per_second, 2),
+        "used_today": state.used_today,
+        "daily_remaining": left,
     }
 
 

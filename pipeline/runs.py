@@ -19,6 +19,7 @@ from pipeline.paging import Cursor
 from pipeline.permit import Lane
 from pipeline.retry import trouble
 from pipeline.sync.noticing import watches
+from pipeline.wording import DAY_SPENT
 
 CLAIM_SECONDS = 60.0
 """Longer than any page takes; a crashed fetch is repeated after this."""
@@ -179,7 +180,11 @@ def discover(
         return None
     try:
         return what(Discovery(kit, record, lane))
-    except (BudgetSpent, RateLimited):
+    except BudgetSpent as error:
+        if error.daily and lane is Lane.BULK:
+            # A run that lists has no contact yet that would say why it stands still.
+            kit.ledger.rest(lane, error.wait_seconds, DAY_SPENT)
+    except RateLimited:
         return None
     except TransientError as error:
         kit.health.stumble(trouble(error), uuid4().hex)

@@ -1,4 +1,6 @@
-"""How numbers are told in a sentence."""
+"""How numbers are told in a sentence, and what several places say alike."""
+
+DAY_SPENT = "the day's calls are spent"
 
 
 def plural(number: int, one: str, many: str = "") -> str:

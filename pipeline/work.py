@@ -33,6 +33,7 @@ from pipeline.sync.ports import Ghl, Mailjet
 from pipeline.sync.reconcile import sync_contact
 from pipeline.sync.rule_memory import pack
 from pipeline.synced_meters import count_synced
+from pipeline.wording import DAY_SPENT
 
 logger = logging.getLogger(__name__)
 
@@ -263,4 +264,4 @@ def _after(error: PipelineError, kit: Kit, opened: Opened, permit: Permit) -> st
 def _why_rest(error: BudgetSpent | RateLimited) -> str:
     if isinstance(error, RateLimited):
         return f"{error.vendor} says its limit is reached"
-    return "the day's calls are spent" if error.daily else "a limit is reached"
+    return DAY_SPENT if error.daily else "a limit is reached"

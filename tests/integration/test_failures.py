@@ -7,8 +7,10 @@ import pytest
 from pipeline import setup
 from pipeline.check import probe
 from pipeline.errors import ConfigError
+from pipeline.overview import read_status
 from pipeline.permit import Lane
 from pipeline.retry import MAX_ATTEMPTS
+from pipeline.runs import discover, start_run, step
 from pipeline.store.state import process_key
 from tests.driver import Driver
 from tests.sandbox import Sandbox, fresh_email
@@ -135,6 +137,19 @@ def test_bulk_work_rests_at_the_days_reserve_and_live_work_goes_on(
     assert len(first) < len(people)
     assert driver.ledger.resting() == "bulk work: the day's calls are spent"
     assert urgent == "created"
+
+
+def test_a_run_that_cannot_list_today_says_why_it_stands_still(driver, build_driver):
+    used = driver.kit.ghl_bucket.state().used_today
+    driver = build_driver(GHL_DAILY=str(2 * used), SYNC_DAILY_RESERVE="50")
+    start_run(driver.kit)
+
+    found = discover(driver.kit, lambda discovery: step(driver.kit, discovery))
+
+    told = read_status(driver.pipeline, driver.kit)
+    assert found is None
+    assert told["resting"] == "bulk work: the day's calls are spent"
+    assert told["budget"]["ghl"]["daily_remaining"] == used
 
 
 # The vendor, or the contact
