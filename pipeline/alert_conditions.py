@@ -36,7 +36,8 @@ class Condition:
         text: in one line.
         runbook: the title of its section in deploy/RUNBOOK.md.
         passes: it may be over in a moment: after a pause everything is old until GHL
-            was asked and the first contacts are synced.
+            was asked and the first contacts are synced, and when Redis is back no
+            process has told of itself yet.
     """
 
     name: str
@@ -66,14 +67,17 @@ def _of_processes(pipeline: Pipeline) -> Iterator[Condition]:
     age = pipeline.processes.tick_age_seconds()
     if age is None or age > SILENT_SECONDS:
         text = "no tick of Beat has reached a worker for over a minute"
-        yield Condition("beat", text, section)
+        yield Condition("beat", text, section, passes=True)
     unserved = pipeline.processes.unserved()
     if len(unserved) == len(Lane):
-        yield Condition("workers", "no worker is alive", section)
+        yield Condition("workers", "no worker is alive", section, passes=True)
     else:
         for queue in unserved:
-            text = f"no worker serves the queue {queue}"
-            yield Condition(f"queue {queue}", text, "One of the workers is gone")
+            text, section = (
+                f"no worker serves the queue {queue}",
+                "One of the workers is gone",
+            )
+            yield Condition(f"queue {queue}", text, section, passes=True)
     if failed := pipeline.inbox.counts().failed:
         text = f"{failed} of what was received could not be handled"
         yield Condition("inbox", text, "`ghl-mailjet inbox` shows failed entries")

@@ -9,6 +9,7 @@ from pipeline.location_facts import day_of_ghl
 from pipeline.metrics import Metric
 from pipeline.permit import Lane
 from pipeline.store import dead_letters
+from pipeline.store.inbox import Source
 
 Reading = tuple[Metric, tuple[str, ...], float]
 """Row, labels in its order, value."""
@@ -17,7 +18,9 @@ Reading = tuple[Metric, tuple[str, ...], float]
 def of_installation(pipeline: Pipeline) -> Iterator[Reading]:
     """What all connections share."""
     inbox, processes = pipeline.inbox, pipeline.processes
-    yield from _split(metrics.RECEIVED, inbox.received())
+    # From nothing to four Prometheus sees no increase: the first failure would be none.
+    none_yet = {f"{source}:5xx": 0 for source in Source}
+    yield from _split(metrics.RECEIVED, {**none_yet, **inbox.received()})
     yield from _split(metrics.HANDLED, inbox.handled())
     counts = inbox.counts()
     yield metrics.INBOX, ("waiting",), counts.waiting

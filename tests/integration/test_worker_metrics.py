@@ -113,6 +113,17 @@ def test_no_label_names_a_person(metered, meters):
     assert {name for _, labels in before for name, _ in labels} <= allowed | {"le"}
 
 
+def test_a_first_failure_of_the_receiver_is_an_increase(build_driver):
+    driver = build_driver()
+    driver.pipeline.redis.delete("gm:received")
+
+    before = told(driver)
+    driver.pipeline.inbox.count_received({"ghl:5xx": 4})
+
+    failed = ("received_requests_total", (("source", "ghl"), ("status", "5xx")))
+    assert (before[failed], told(driver)[failed]) == (0, 4)
+
+
 def test_the_receiver_tells_what_waits_what_worked_and_what_is_left(metered):
     metered.full_run()
     ana = metered.person()
