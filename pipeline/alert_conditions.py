@@ -147,7 +147,7 @@ def _of_counts(kit: Kit, alerts: Alerts, now_ms: int) -> Iterator[Condition]:
         yield Condition(f"dead {name}", text, "Syncs fail")
     states = kit.orders.states()
     failed = states[State.FAILED]
-    if alerts.grew_ms(f"sends {name}", failed, now_ms) > since_ms:
+    if alerts.grew_ms(f"sends {name}", failed, now_ms) > since_ms and failed:
         text = f"what rules of {name} want sent fails: {failed:,} until now"
         section = "`failed` grows in `ghl-mailjet campaigns`"
         yield Condition(f"sends {name}", text, section)

@@ -27,7 +27,7 @@ from pipeline.store.health import Pause
 from pipeline.store.setup import SetupRecord
 from pipeline.wording import plural
 
-AND_RESTART = "after a change restart worker and Beat; it then resumes by itself"
+AND_RESTART = "after a change restart the workers; it then resumes by itself"
 REMEDIES = {
     ("ghl", Cause.CREDENTIAL): "mend GHL_TOKEN (GHL: Settings > Private Integrations); "
     + AND_RESTART,
@@ -38,7 +38,7 @@ REMEDIES = {
     ("mailjet", Cause.CREDENTIAL): "mend MAILJET_API_KEY and MAILJET_SECRET_KEY "
     f"(Mailjet: API key management; a reset kills the old one); {AND_RESTART}",
     ("mailjet", Cause.LIST): "restore the list in Mailjet, or correct MAILJET_LIST_ID "
-    "or SYNC_TAG_LISTS, restart worker and Beat and run `ghl-mailjet setup`; it then "
+    "or SYNC_TAG_LISTS, restart the workers and run `ghl-mailjet setup`; it then "
     "resumes by itself",
     ("mailjet", Cause.PROPERTY): "run `ghl-mailjet setup`; it then resumes by itself",
     ("mailjet", Cause.BASE_URL): f"check MAILJET_BASE_URL; {AND_RESTART}",

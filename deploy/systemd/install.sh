@@ -50,5 +50,6 @@ Installed. Next, as root:
   ghl-mailjet check && ghl-mailjet setup
   systemctl daemon-reload
   systemctl enable --now ghl-mailjet.target
-After an upgrade, instead: systemctl daemon-reload && systemctl restart 'ghl-mailjet-*'
+After an upgrade, instead: systemctl daemon-reload, and the rolling restart of
+  $PREFIX/share/doc/ghl-mailjet/RUNBOOK.md
 EOT

@@ -233,6 +233,15 @@ def test_dead_letters_of_before_are_no_news_and_those_of_an_hour_ago_neither(wel
     assert look(well).ended == ("dead default",)
 
 
+def test_what_failed_and_was_sent_after_all_is_over(well):
+    look(well)
+    set_key("campaigns", "c\tmail\tfailed\twhy", 3)(well)
+    assert look(well).told == ("sends default",)
+    well.pipeline.redis.delete("gm:default:campaigns")
+
+    assert look(well).ended == ("sends default",)
+
+
 def test_a_webhook_that_is_away_is_told_later(well, hook, caplog):
     look(well)
     pause(well)

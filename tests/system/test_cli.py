@@ -431,7 +431,7 @@ def test_status_says_what_is_paused_since_when_why_and_what_to_do(
         f"  {paused.reason}",
         f"  next probe: {told['paused']['next_probe']}",
         "  what to do: mend GHL_TOKEN (GHL: Settings > Private Integrations); after a "
-        "change restart worker and Beat; it then resumes by itself",
+        "change restart the workers; it then resumes by itself",
     ]
 
 
