@@ -147,6 +147,7 @@ def _forget_ghl(kit: Kit, lease: Lease) -> None:
     known = kit.consents.own(lease.ghl_id)
     rest = {source: said for source, said in known.items() if source not in OF_GHL}
     kit.consents.replace(lease.ghl_id, rest)
+    kit.consents.forget_told_of_contact(lease.ghl_id)
 
 
 def statements(kit: Kit, ghl_id: str) -> Record:

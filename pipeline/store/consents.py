@@ -47,6 +47,10 @@ class Consents:
         """What GHL's webhooks said of a contact."""
         return unpack_told(self._get(self._key("told"), ghl_id), None).record
 
+    def forget_told_of_contact(self, ghl_id: str) -> None:
+        """The same is true no more; only under the contact's lease."""
+        self._redis.hdel(self._key("told"), ghl_id)
+
     def tell(self, who: bytes | str, told: Told) -> None:
         """Add what an event said of an address or a contact; repeating does no harm."""
         field = cast("str", who)

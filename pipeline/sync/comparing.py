@@ -69,7 +69,8 @@ class Comparison(Case):
         base = self.base(address)
         changed_ms = (subscriber and subscriber.updated_ms) or 0
         read_ms = contact.date_updated_ms or 0
-        back = self._back(contact, evidence, judgement)
+        held = self._is_held(base, judgement)
+        back = self._back(contact, evidence, judgement, held=held)
         sides = Sides(
             wanted={**policy.field_map.desired(contact, judgement.status), **values},
             verdict=judgement.verdict,
@@ -92,7 +93,7 @@ class Comparison(Case):
             bounced=judgement.bounced,
             recovers=bool(base and (base.bounced or base.held))
             and not judgement.bounced,
-            held=self._is_held(base, judgement),
+            held=held,
             back=back,
             newer=Owner.MAILJET if changed_ms > read_ms else Owner.GHL,
             unset=self._unset(contact),
@@ -125,9 +126,17 @@ class Comparison(Case):
         return known.mailjet_id if known and is_same else 0
 
     def _back(
-        self, contact: Contact, evidence: Evidence, judgement: Judgement
+        self,
+        contact: Contact,
+        evidence: Evidence,
+        judgement: Judgement,
+        *,
+        held: bool,
     ) -> tuple[Block | Unblock, ...]:
         """What GHL has to be told: nobody who said no anywhere is mailed anywhere."""
+        if held and not judgement.bounced:
+            # A mass that was a slip is taken back by clearing the flags in GHL.
+            return ()
         is_closed = not judgement.verdict.is_open
         block = Block(judgement.reason, judgement.since_ms)
         reopens = judgement.reopened and ghl_dnd.email_opt_out(contact)

@@ -383,6 +383,44 @@ def test_a_mass_that_was_a_slip_is_taken_back(driver):
     assert {status(driver, p) for p in people[1:]} == {"subscribed"}
 
 
+def test_flags_of_a_mass_that_were_cleared_are_not_set_again_meanwhile(driver):
+    people = crowd(driver, 15)
+    driver.discovery.preferences.read_optouts()
+    record = driver.kit.record()
+    assert record is not None
+    for person in people:
+        # What webhooks told of them is remembered apart.
+        Feedback(driver.kit, record).dnd(person["id"], opted_out=True, at_ms=None)
+    driver.work()
+    for person in people:
+        driver.sandbox.put_contact(id=person["id"], **dnd("inactive"))
+    driver.ledger.mark(Lane.CONSENT, [person["id"] for person in people])
+    driver.work()
+
+    excluded = [driver.subscriber(p["email"])["excluded"] for p in people]
+    revoked = opting_in.revoke_mass(driver.kit, lambda line: None)
+
+    assert excluded == [True] * 15
+    assert revoked == 15
+    assert {status(driver, p) for p in people} == {"subscribed"}
+
+
+def test_who_of_a_mass_was_cleared_and_is_confirmed_is_set_again(driver):
+    people = crowd(driver, 15)
+    driver.discovery.preferences.read_optouts()
+    driver.work()
+    ana = people[0]
+    driver.sandbox.put_contact(id=ana["id"], **dnd("inactive"))
+    driver.sync(ana["id"])
+
+    opting_in.confirm_mass(driver.kit)
+    driver.work()
+
+    contact = driver.sandbox.contact(ana["id"])
+    assert contact["dndSettings"]["Email"]["status"] == "active"
+    assert driver.on_list(ana["email"]) is False
+
+
 def test_a_few_opt_outs_are_no_mass(driver):
     people = crowd(driver, 5)
 
