@@ -12,11 +12,15 @@ from pipeline.permit import Lane, Lease, Permit
 from pipeline.store.timeline import FoundBy
 from pipeline.sync import consent, ghl_dnd
 from pipeline.sync.aggregates import iso
+from pipeline.sync.blocking import Reason, Unblock
 from pipeline.sync.case import GONE_FROM_GHL
 from pipeline.sync.consent import OF_GHL, Record, Source
+from pipeline.sync.contact import Contact
+from pipeline.sync.writer import Writer
 from pipeline.sync_now import sync_now
 
 PROOF_LENGTH = 200
+TAKEN_BACK = "A mass of opt-outs was taken back"
 Tell = Callable[[str], object]
 
 
@@ -119,35 +123,55 @@ def confirm_mass(kit: Kit) -> int:
 
 
 def revoke_mass(kit: Kit, tell: Tell) -> int:
-    """Take back a mass of opt-outs that was a slip, for whom GHL has open again.
+    """Take back a mass of opt-outs that was a slip, for whom GHL's flag was cleared.
 
-    Who still has the flag there stays held. Returns how many were taken back.
+    A no stays: while the mass waited we set such a flag again. Whose flag was never
+    cleared stays held. Returns how many were taken back.
     """
     revoked, ghl = 0, kit.ghl(Permit(Lane.LIVE))
     for ghl_id in kit.optouts.held():
-        if _says_no(ghl, ghl_id):
+        contact = _contact(ghl, ghl_id)
+        is_set_again = contact is not None and _is_set_again(contact)
+        if contact and ghl_dnd.ghl_opt_out(contact) and not is_set_again:
             tell(f"{ghl_id}: GHL still says no")
             continue
-        kit.optouts.release([ghl_id])
-        kit.optouts.forget_ghl(ghl_id, kit.presence.address(ghl_id))
-        forget = partial(_forget_ghl, kit)
-        tell(f"{ghl_id}: {sync_now(kit, ghl_id, Lane.CONSENT, first=forget)}")
+        take_back = partial(_take_back, kit, ghl)
+        tell(f"{ghl_id}: {sync_now(kit, ghl_id, Lane.CONSENT, first=take_back)}")
         revoked += 1
     return revoked
 
 
-def _says_no(ghl: GhlClient, ghl_id: str) -> bool:
+def _contact(ghl: GhlClient, ghl_id: str) -> Contact | None:
     try:
-        return bool(ghl_dnd.ghl_opt_out(ghl.get_contact(ghl_id)))
+        return ghl.get_contact(ghl_id)
     except NotFound:
-        return False
+        return None
 
 
-def _forget_ghl(kit: Kit, lease: Lease) -> None:
-    known = kit.consents.own(lease.ghl_id)
+def _is_set_again(contact: Contact) -> bool:
+    """Whether somebody cleared the flag in GHL, and we set it again."""
+    return not contact.dnd and ghl_dnd.email_detail(contact) == Reason.REMEMBERED
+
+
+def _take_back(kit: Kit, ghl: GhlClient, lease: Lease) -> None:
+    """What a mass said of a contact was never said.
+
+    Under the lease nobody sets the flag again; GHL comes first, so that nobody is
+    unsubscribed where this is cut short.
+    """
+    ghl_id = lease.ghl_id
+    contact = _contact(ghl, ghl_id)
+    if contact and _is_set_again(contact):
+        mailjet = kit.mailjet(Permit(Lane.LIVE))
+        policy = kit.policy(kit.require_record())
+        writer = Writer(ghl, mailjet, policy, ghl_id, contact.email or "")
+        writer.run([Unblock(TAKEN_BACK)], 0)
+    kit.optouts.release([ghl_id])
+    kit.optouts.forget_ghl(ghl_id, kit.presence.address(ghl_id))
+    known = kit.consents.own(ghl_id)
     rest = {source: said for source, said in known.items() if source not in OF_GHL}
-    kit.consents.replace(lease.ghl_id, rest)
-    kit.consents.forget_told_of_contact(lease.ghl_id)
+    kit.consents.replace(ghl_id, rest)
+    kit.consents.forget_told_of_contact(ghl_id)
 
 
 def statements(kit: Kit, ghl_id: str) -> Record:

@@ -69,8 +69,7 @@ class Comparison(Case):
         base = self.base(address)
         changed_ms = (subscriber and subscriber.updated_ms) or 0
         read_ms = contact.date_updated_ms or 0
-        held = self._is_held(base, judgement)
-        back = self._back(contact, evidence, judgement, held=held)
+        back = self._back(contact, evidence, judgement)
         sides = Sides(
             wanted={**policy.field_map.desired(contact, judgement.status), **values},
             verdict=judgement.verdict,
@@ -93,7 +92,7 @@ class Comparison(Case):
             bounced=judgement.bounced,
             recovers=bool(base and (base.bounced or base.held))
             and not judgement.bounced,
-            held=held,
+            held=self._is_held(base, judgement),
             back=back,
             newer=Owner.MAILJET if changed_ms > read_ms else Owner.GHL,
             unset=self._unset(contact),
@@ -126,17 +125,9 @@ class Comparison(Case):
         return known.mailjet_id if known and is_same else 0
 
     def _back(
-        self,
-        contact: Contact,
-        evidence: Evidence,
-        judgement: Judgement,
-        *,
-        held: bool,
+        self, contact: Contact, evidence: Evidence, judgement: Judgement
     ) -> tuple[Block | Unblock, ...]:
         """What GHL has to be told: nobody who said no anywhere is mailed anywhere."""
-        if held and not judgement.bounced:
-            # A mass that was a slip is taken back by clearing the flags in GHL.
-            return ()
         is_closed = not judgement.verdict.is_open
         block = Block(judgement.reason, judgement.since_ms)
         reopens = judgement.reopened and ghl_dnd.email_opt_out(contact)

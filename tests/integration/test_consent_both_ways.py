@@ -383,7 +383,7 @@ def test_a_mass_that_was_a_slip_is_taken_back(driver):
     assert {status(driver, p) for p in people[1:]} == {"subscribed"}
 
 
-def test_flags_of_a_mass_that_were_cleared_are_not_set_again_meanwhile(driver):
+def test_a_mass_is_taken_back_though_a_no_stays_until_then(driver):
     people = crowd(driver, 15)
     driver.discovery.preferences.read_optouts()
     record = driver.kit.record()
@@ -397,28 +397,16 @@ def test_flags_of_a_mass_that_were_cleared_are_not_set_again_meanwhile(driver):
     driver.ledger.mark(Lane.CONSENT, [person["id"] for person in people])
     driver.work()
 
+    meanwhile = [email_dnd(driver, p)["status"] for p in people]
     excluded = [driver.subscriber(p["email"])["excluded"] for p in people]
     revoked = opting_in.revoke_mass(driver.kit, lambda line: None)
+    driver.full_run()
 
-    assert excluded == [True] * 15
+    assert (meanwhile, excluded) == (["active"] * 15, [True] * 15)
     assert revoked == 15
     assert {status(driver, p) for p in people} == {"subscribed"}
-
-
-def test_who_of_a_mass_was_cleared_and_is_confirmed_is_set_again(driver):
-    people = crowd(driver, 15)
-    driver.discovery.preferences.read_optouts()
-    driver.work()
-    ana = people[0]
-    driver.sandbox.put_contact(id=ana["id"], **dnd("inactive"))
-    driver.sync(ana["id"])
-
-    opting_in.confirm_mass(driver.kit)
-    driver.work()
-
-    contact = driver.sandbox.contact(ana["id"])
-    assert contact["dndSettings"]["Email"]["status"] == "active"
-    assert driver.on_list(ana["email"]) is False
+    assert {email_dnd(driver, p)["status"] for p in people} == {"inactive"}
+    assert {driver.subscriber(p["email"])["excluded"] for p in people} == {False}
 
 
 def test_a_few_opt_outs_are_no_mass(driver):
