@@ -1,6 +1,8 @@
 """`check`: is everything there that the connection needs, and how to mend it if not."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -16,6 +18,7 @@ from pipeline.errors import (
     NotFound,
     PipelineError,
     RateLimited,
+    TransientError,
 )
 from pipeline.findings import Finding, Level
 from pipeline.mailjet.client import MailjetClient
@@ -44,6 +47,10 @@ REMEDIES = {
     ("mailjet", Cause.BASE_URL): f"check MAILJET_BASE_URL; {AND_RESTART}",
 }
 NEARLY_FULL = 0.9
+PROBE_TRIES = 3
+"""Of each call: of a vendor that fails one call in ten, nearly every probe of half a
+dozen calls would keep the connection paused for another minute."""
+Answer = TypeVar("Answer")
 RUN_SETUP = "run `ghl-mailjet setup`"
 ACCEPT_DELETIONS = "if they were deleted: ghl-mailjet resync --accept-deletions"
 ACCEPT_EMPTYING = (
@@ -68,16 +75,28 @@ def probe(kit: Kit) -> None:
         VendorError, ConfigError: they cannot; says why.
     """
     permit = Permit(Lane.LIVE)
-    kit.ghl(permit).list_contacts(None)
+    _answered(partial(kit.ghl(permit).list_contacts, None))
     mailjet = kit.mailjet(permit)
     record = kit.record()
     if record is not None:
         for list_id in (record.list_id, *kit.field_map.layout.lists):
-            mailjet.get_list(list_id)
-    known = mailjet.list_properties()
+            _answered(partial(mailjet.get_list, list_id))
+    known = _answered(mailjet.list_properties)
     missing = missing_static(known, kit.field_map) + _gone(record, known)
     if missing:
         raise ConfigError([f"Mailjet lacks properties: {', '.join(missing)}"])
+
+
+def _answered(ask: Callable[[], Answer]) -> Answer:
+    """The answer of a call; a vendor that only stumbles now and then is not down."""
+    for _ in range(PROBE_TRIES - 1):
+        try:
+            return ask()
+        except RateLimited:
+            raise
+        except TransientError:
+            continue
+    return ask()
 
 
 def _gone(record: SetupRecord | None, known: Iterable[Property]) -> list[str]:

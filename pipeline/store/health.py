@@ -14,7 +14,10 @@ from pipeline.retry import Cause, Trouble
 from pipeline.store import scripts
 from pipeline.store.state import connection_key
 
-FAILURES_TO_PAUSE = 3
+FAILURES_TO_PAUSE = 5
+"""Fewer than a contact's attempts, so that nobody becomes a dead letter of an outage. A
+contact takes half a dozen calls: of a vendor that stumbles at one in twenty, three
+contacts in a row fail about once a minute, five once in a quarter of an hour."""
 PROBE_SECONDS = 60.0
 FIRST_PROBE_SECONDS = 10.0
 

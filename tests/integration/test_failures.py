@@ -11,6 +11,7 @@ from pipeline.overview import read_status
 from pipeline.permit import Lane
 from pipeline.retry import MAX_ATTEMPTS
 from pipeline.runs import discover, start_run, step
+from pipeline.store.health import FAILURES_TO_PAUSE
 from pipeline.store.state import process_key
 from tests.driver import Driver
 from tests.sandbox import Sandbox, fresh_email
@@ -155,12 +156,12 @@ def test_a_run_that_cannot_list_today_says_why_it_stands_still(driver, build_dri
 # The vendor, or the contact
 
 
-def test_a_vendor_that_fails_three_times_pauses_the_connection(driver):
+def test_a_vendor_that_fails_again_and_again_pauses_the_connection(driver):
     driver.sandbox.add_fault("500", vendor="mailjet")
-    people = [driver.person() for _ in range(4)]
-    for contact in people[:3]:
+    *people, waiting = [driver.person() for _ in range(FAILURES_TO_PAUSE + 1)]
+    for contact in people:
         driver.sync(contact["id"])
-    driver.ledger.mark(Lane.CONSENT, [people[3]["id"]])
+    driver.ledger.mark(Lane.CONSENT, [waiting["id"]])
     driver.make_due()
 
     assert driver.kit.health.paused() is not None

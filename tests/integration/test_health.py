@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import ConnectionPaused, LeaseLost
 from pipeline.permit import Lane
-from pipeline.retry import Cause, Trouble
+from pipeline.retry import MAX_ATTEMPTS, Cause, Trouble
 from pipeline.store.health import (
     FAILURES_TO_PAUSE,
     FIRST_PROBE_SECONDS,
@@ -65,15 +65,19 @@ def seconds_to_probe(health) -> float:
 # When it pauses
 
 
-def test_three_failures_in_a_row_pause_the_connection(health):
+def test_failures_in_a_row_pause_the_connection(health):
     paused = []
     for _ in range(FAILURES_TO_PAUSE):
         stumble(health)
         paused.append(health.paused() is not None)
 
-    assert paused == [False, False, True]
+    assert paused == [*[False] * (FAILURES_TO_PAUSE - 1), True]
     assert health.paused().reason == "ghl: 500"
     assert (health.paused().vendor, health.paused().cause) == ("ghl", Cause.OUTAGE)
+
+
+def test_an_outage_is_seen_before_one_contact_alone_has_spent_its_attempts():
+    assert FAILURES_TO_PAUSE < MAX_ATTEMPTS
 
 
 def test_one_failure_that_is_told_again_counts_once(health):

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import runs, setup
-from pipeline.check import Finding, Level, check, probe
+from pipeline.check import PROBE_TRIES, Finding, Level, check, probe
 from pipeline.errors import ConfigError, NotFound, ReadOnly, Unauthorized
 from pipeline.permit import Lane
 from pipeline.sync.history import HISTORIC
@@ -417,6 +417,15 @@ def test_a_probe_of_a_good_connection_passes(build_driver):
     probe(driver.kit)
 
     assert driver.writes() == []
+
+
+@pytest.mark.parametrize("vendor", ["ghl", "mailjet"])
+def test_a_probe_of_a_vendor_that_only_stumbles_passes(build_driver, vendor):
+    driver = build_driver()
+    driver.setup()
+    driver.sandbox.add_fault("502", vendor=vendor, times=PROBE_TRIES - 1)
+
+    probe(driver.kit)
 
 
 def test_a_probe_fails_while_a_property_is_missing(build_driver, mailjet):
