@@ -256,10 +256,13 @@ class FieldMap:
 
 
 def full_name(contact: Contact) -> str | None:
-    """First and last name in one; None when either is unknown."""
-    if "firstName" not in contact.values or "lastName" not in contact.values:
-        return None
-    return f"{contact.values['firstName']} {contact.values['lastName']}".strip()
+    """First and last name in one; None when both are unknown.
+
+    A row of a listing that lacks one of them is not enough (`knows_enough`), and of a
+    contact that was read singly GHL may leave out what it never had.
+    """
+    told = [contact.values[name] for name in NAME_FIELDS if name in contact.values]
+    return " ".join(told).strip() if told else None
 
 
 def canonical(column: str, value: object, datatype: str = "str") -> str:

@@ -81,15 +81,14 @@ def test_everything_wanted_has_a_column_and_every_property_is_created_by_setup(
 
 @given(first=st.text(max_size=5), last=st.text(max_size=5))
 @settings(max_examples=50)
-def test_the_name_is_first_and_last_and_unknown_when_either_is(
-    first: str, last: str
-) -> None:
+def test_the_name_is_first_and_last_or_whichever_is_told(first: str, last: str) -> None:
     both = told({"firstName": first, "lastName": last})
 
     names = [full_name(told({"firstName": first})), full_name(told({"lastName": last}))]
 
     assert full_name(both) == f"{first} {last}".strip()
-    assert names == [None, None]
+    assert names == [first.strip(), last.strip()]
+    assert full_name(told({})) is None
 
 
 @given(tags=TAG_ROWS)
