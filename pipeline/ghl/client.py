@@ -6,7 +6,7 @@ where its documentation says the other.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.answer import Answer, outgoing
 from pipeline.errors import BadPayload, Reach
@@ -26,6 +26,8 @@ HEADERS = {"Version": "2021-07-28"}
 SEARCH_LIMIT = 500
 BUSINESS_DEFAULT_LIMIT = 25
 NEWEST_FIRST = (("dateAdded", "desc"),)
+
+Cursor = TypeVar("Cursor")
 
 
 class GhlClient(LocationCalls, TaskCalls, NoteCalls, AppointmentCalls):
@@ -60,7 +62,7 @@ class GhlClient(LocationCalls, TaskCalls, NoteCalls, AppointmentCalls):
             # `nextPageUrl` names another host in GHL's own example and led n8n into a
             # 403 (n8n-io/n8n#11353): the query is built anew.
             following = meta.get("cursor") or _cursor_after(contacts)
-            _must_go_on(answer, cursor, following)
+            following = _going_on(answer, rows, cursor, following)
         return ContactPage(contacts, following, meta.get("total"), bad_rows)
 
     def business_contacts(self, business_id: str, skip: int) -> ContactPage[int]:
@@ -130,7 +132,7 @@ class GhlClient(LocationCalls, TaskCalls, NoteCalls, AppointmentCalls):
         following = None
         if rows and (len(rows) >= page_limit or (total or 0) > len(rows)):
             following = _search_after(rows[-1])
-            _must_go_on(answer, body.get("searchAfter"), following)
+            following = _going_on(answer, rows, body.get("searchAfter"), following)
         return ContactPage(contacts, following, total, bad_rows)
 
     def get_contact(self, contact_id: str) -> Contact:
@@ -264,14 +266,23 @@ def _search_after(row: object) -> list[Any] | None:
     return cursor if isinstance(cursor, list) and cursor else None
 
 
-def _must_go_on(answer: Answer, sent: object, following: object) -> None:
-    """Stop a listing that cannot continue, or would read one page for ever."""
+def _going_on(
+    answer: Answer, rows: Sequence[object], sent: object, following: Cursor | None
+) -> Cursor | None:
+    """The cursor to go on with; None when nothing is left but the row that it names.
+
+    Raises:
+        BadPayload: the listing cannot continue, or would read one page for ever.
+    """
     if following is None:
         detail = "there is more, but no cursor to read it with"
-    elif following == sent:
-        detail = "the cursor repeats itself"
+    elif following != sent:
+        return following
+    elif len(rows) == 1:
+        # A server that begins with the cursor's own row ends with it alone.
+        return None
     else:
-        return
+        detail = "the cursor repeats itself"
     raise BadPayload(
         answer.vendor, answer.route, answer.status, detail, reach=Reach.CALL
     )

@@ -25,6 +25,9 @@ from pipeline.ghl.records import ListCursor
 from pipeline.sync.contact import Contact
 
 _has_form_of_address = EmailForm()
+LOCAL_PART_LENGTH, ADDRESS_LENGTH = 64, 254
+"""Octets that mail has room for (RFC 5321, 4.5.3.1); longer, Mailjet would refuse it at
+each attempt."""
 
 
 class AnswerSchema(Schema):
@@ -229,10 +232,10 @@ def _is_lowered(name: str) -> bool:
 
 
 def _is_address(email: str | None) -> bool:
-    if not email:
+    if not email or len(email.encode()) > ADDRESS_LENGTH:
         return False
     try:
         _has_form_of_address(email)
     except ValidationError:
         return False
-    return True
+    return len(email.rpartition("@")[0].encode()) <= LOCAL_PART_LENGTH

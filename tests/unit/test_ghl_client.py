@@ -259,6 +259,30 @@ def test_a_repeated_search_cursor_stops_the_search() -> None:
         client.search_contacts(search_after=(5, "c"), page_limit=3)
 
 
+def test_a_search_that_begins_with_the_cursors_own_row_ends_with_it_alone() -> None:
+    found = {"contacts": rows(1, searchAfter=[5, "c"]), "total": 120}
+    client, _ = make_client(recording(found))
+
+    assert client.search_contacts(search_after=(5, "c"), page_limit=3).next is None
+
+
+@pytest.mark.parametrize(
+    ("email", "is_valid"),
+    [
+        (f"{'a' * 64}@example.com", True),
+        (f"{'a' * 65}@example.com", False),
+        (f"a@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.com", True),
+        (f"a@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 60}.{'f' * 9}.com", False),
+    ],
+)
+def test_an_address_that_mail_has_no_room_for_is_none(
+    email: str, *, is_valid: bool
+) -> None:
+    client, _ = make_client(recording({"contact": {"id": CONTACT, "email": email}}))
+
+    assert client.get_contact(CONTACT).email_valid is is_valid
+
+
 def test_a_contact_is_read_in_full() -> None:
     client, vendor = make_client(sample("ghl/get_contact"))
 
