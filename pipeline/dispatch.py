@@ -47,6 +47,7 @@ class Dispatcher:
         self._slots = DEFAULT_SLOTS
         self._busy = 1
         self._view_until = 0.0
+        self._paces: dict[str, tuple[float, float]] = {}
 
     def following(self, kit: Kit) -> list[Lease]:
         """After a settlement: what follows on the same connection."""
@@ -86,9 +87,23 @@ class Dispatcher:
 
     def _lease(self, kit: Kit, count: int) -> list[Lease]:
         limit = max_out(
-            kit.connection.calls_per_second,
+            self._pace(kit),
             slots=self._slots,
             busy=self._busy,
             connections=len(self._pipeline.kits),
         )
         return kit.ledger.lease(count, max_out=limit)
+
+    def _pace(self, kit: Kit) -> float:
+        """Calls a second that the slower vendor allows, after headers and refusals.
+
+        With more contacts out than it serves, each waits for its next call until its
+        patience ends, and what it had called already is called anew.
+        """
+        name, now = kit.connection.name, time.monotonic()
+        until, pace = self._paces.get(name, (0.0, 0.0))
+        if now >= until:
+            buckets = (kit.ghl_bucket, kit.mailjet_bucket)
+            pace = min(bucket.state().calls_per_second for bucket in buckets)
+            self._paces[name] = now + VIEW_SECONDS, pace
+        return pace

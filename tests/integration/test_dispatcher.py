@@ -218,3 +218,12 @@ def test_no_more_than_six_for_each_slot_are_ever_leased(only: Pipeline) -> None:
         depths.append(leased(only.redis, kit))
 
     assert depths == [8, 16, 24]
+
+
+def test_no_more_go_out_than_what_is_left_of_the_pace_can_serve(only: Pipeline) -> None:
+    have_slots(only, 16)
+    give_work(only, "default")
+    limits = {"X-RateLimit-Max": "20", "X-RateLimit-Interval-Milliseconds": "10000"}
+    only.kit("default").ghl_bucket.learn(200, limits, None)
+
+    assert out(Dispatcher(only).idle()) == {"default": 2}
