@@ -60,6 +60,7 @@ class _Refusal:
         spoken: the body was the vendor's own JSON, not a page of some proxy.
         duplicate_of, duplicate_field: GHL's `meta.contactId` and `matchingField`.
         code: Mailjet's `ErrorCode`, as its Send API has it.
+        properties: what Mailjet says of each property that it refuses.
     """
 
     vendor: str
@@ -71,6 +72,7 @@ class _Refusal:
     duplicate_of: str | None
     duplicate_field: str | None
     code: str
+    properties: Mapping[str, str]
 
     def become(
         self,
@@ -211,7 +213,17 @@ def _read_refusal(vendor: str, route: str, status: int, body: bytes) -> _Refusal
         duplicate_of=_flat(duplicate.get("contactId")) or None,
         duplicate_field=_flat(duplicate.get("matchingField")) or None,
         code=str(said.get("ErrorCode", "")),
+        properties=_refused_properties(said.get("ErrorInfo")),
     )
+
+
+def _refused_properties(info: object) -> Mapping[str, str]:
+    """Mailjet's words on each property that it refuses (guides/_newsletter.md)."""
+    rows = info.get("Properties") if isinstance(info, dict) else None
+    told = (
+        [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    )
+    return {name: _flat(words).lower() for row in told for name, words in row.items()}
 
 
 def _page(body: bytes) -> str:
@@ -274,6 +286,8 @@ def _rejection(refusal: _Refusal) -> PermanentError:
         only_type = "type does not match" in words and "not defined" not in words
         reach = Reach.CONTACT if only_type else Reach.CONNECTION
     error = refusal.become(Rejected, reach=reach)
+    if all("type does not match" in one for one in refusal.properties.values()):
+        error.misfits = frozenset(refusal.properties)
     error.duplicate_of = refusal.duplicate_of
     error.duplicate_field = refusal.duplicate_field
     error.code = refusal.code if _CODE.fullmatch(refusal.code) else ""

@@ -177,11 +177,13 @@ class Rejected(PermanentError):
         duplicate_of: GHL's `meta.contactId` when it refused a duplicate.
         duplicate_field: its `meta.matchingField`: by which field that contact is one.
         code: Mailjet's `ErrorCode`, such as `mj-0002`; "" where it told none.
+        misfits: Mailjet's properties whose values were all that it refused.
     """
 
     duplicate_of: str | None = None
     duplicate_field: str | None = None
     code: str = ""
+    misfits: frozenset[str] = frozenset()
 
 
 class BadPayload(PermanentError):

@@ -165,15 +165,34 @@ class Writer:
 
     @_apply.register
     def _(self, action: Upsert) -> None:
-        answer = self._mailjet.manage_contact(
+        named = {NAME: action.name} if action.name is not None else {}
+        try:
+            self._learn(self._upsert(action), {**action.properties, **named})
+        except Rejected as error:
+            if not error.misfits & action.properties.keys():
+                raise
+            self._upsert_rest(action, error)
+
+    def _upsert(self, action: Upsert) -> Subscriber:
+        return self._mailjet.manage_contact(
             self._policy.list_id,
             self._email,
             action.action,
             name=action.name,
             properties=action.properties,
         )
-        named = {NAME: action.name} if action.name is not None else {}
-        self._learn(answer, {**action.properties, **named})
+
+    def _upsert_rest(self, action: Upsert, error: Rejected) -> None:
+        """One value that Mailjet does not take must not keep a person off the list.
+
+        How long a text may be, and what else is refused, it documents nowhere.
+        """
+        fitting = {k: v for k, v in action.properties.items() if k not in error.misfits}
+        # Written again only once either side is another: it would be refused again.
+        refused = dict.fromkeys(action.properties.keys() - fitting.keys(), "")
+        self._hold(refused)
+        self._apply(replace(action, properties=fitting))
+        self._leave_alone(f"{', '.join(sorted(refused))} in Mailjet", error)
 
     @_apply.register
     def _(self, action: Edit) -> None:
@@ -237,7 +256,7 @@ class Writer:
             updated_ms=updated.date_updated_ms or 0,
         )
 
-    def _leave_alone(self, what: str, error: ScopeMissing) -> None:
+    def _leave_alone(self, what: str, error: VendorError) -> None:
         told = (*self._facts.left_alone, f"{what}: {error}")
         self._facts = replace(self._facts, left_alone=told)
 

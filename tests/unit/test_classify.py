@@ -138,6 +138,33 @@ def test_no_sample_lets_a_person_into_the_error(name: str) -> None:
     assert "198.51" not in told
 
 
+@pytest.mark.parametrize(
+    ("words", "misfits"),
+    [
+        ({"city": "Property type does not match definition"}, {"city"}),
+        (
+            {"city": "Property type does not match definition", "zip": "not defined"},
+            set(),
+        ),
+    ],
+    ids=["values alone", "a property is missing"],
+)
+def test_values_that_mailjet_refuses_are_named_where_nothing_else_is_wrong(
+    words: dict[str, str], misfits: set[str]
+) -> None:
+    rows = [{name: text} for name, text in words.items()]
+    body = {
+        "ErrorInfo": {"Properties": rows},
+        "ErrorMessage": "Object properties invalid",
+        "StatusCode": 400,
+    }
+
+    with pytest.raises(Rejected) as raised:
+        judge(recording(body, 400), LIST_WRITE, "mailjet")
+
+    assert raised.value.misfits == misfits
+
+
 def test_a_duplicate_names_the_contact_that_exists() -> None:
     with pytest.raises(Rejected) as raised:
         judge(sample("ghl/400_duplicate"), "POST /contacts/")
