@@ -50,6 +50,7 @@ def _carrying(connection: Connection, record: SetupRecord) -> Carrying:
     return Carrying(
         now_ms=round(time.time() * 1000),
         zone=zone_of(record.timezone),
+        appointment_zone=zone_of(record.appointment_zone or record.timezone),
         note_text=NoteText(
             plain_text,
             connection.note_length,

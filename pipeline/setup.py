@@ -18,6 +18,7 @@ from pipeline.offers import (
     lost_without_calendars,
     lost_without_search,
     lost_without_task_search,
+    zone_of_appointments,
 )
 from pipeline.permit import Lane, Permit
 from pipeline.preferences import Preferences
@@ -63,6 +64,7 @@ def run(
         list_id=list_id,
         location_name=offered.location_name,
         timezone=offered.timezone,
+        appointment_zone=offered.appointment_zone,
         optout_filter=offered.optout_filter,
         done_ms=_now_ms(),
         task_search=offered.task_search,
@@ -111,6 +113,7 @@ class _Offered:
     contacts: int | None
     location_name: str
     timezone: str
+    appointment_zone: str
     optout_filter: bool
     task_search: bool
     calendars: bool
@@ -129,10 +132,15 @@ def _look_at_ghl(ghl: GhlClient, tell: Tell) -> _Offered:
     tell(f"GHL tasks {without_tasks or AT_ONCE}")
     without_calendars = lost_without_calendars(ghl)
     tell(f"GHL appointments {without_calendars or AT_ONCE}")
+    own_zone = zone_of(zone)
+    times = own_zone if without_calendars else zone_of_appointments(ghl, own_zone)
+    if times != own_zone:
+        tell(f"GHL lists a contact's appointments in {times.key}, not in {zone}")
     return _Offered(
         total,
         location.name,
         zone,
+        times.key,
         optout_filter=not without_search,
         task_search=not without_tasks,
         calendars=not without_calendars,

@@ -28,10 +28,10 @@ class AppointmentCalls:
         """Read all appointments of a contact, past and future.
 
         `GET /contacts/:contactId/appointments`, GHL OpenAPI contacts.json, read
-        2026-11. Its times name no zone; that they are the location's is our guess.
+        2026-11. Its times name no zone, and which it is, is documented nowhere.
 
         Args:
-            zone: of the location; of an hour that its clocks repeat, the first counts.
+            zone: of those times; of an hour that its clocks repeat, the first counts.
 
         Raises:
             NotFound: the contact is gone.

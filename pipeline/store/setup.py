@@ -28,6 +28,8 @@ class SetupRecord:
         done_ms: milliseconds since 1970 UTC.
         custom_fields: GHL's custom fields that the mapping names, by key.
         armed_ms: since when rules look at contacts; 0 while none does.
+        appointment_zone: of the times in which GHL lists a contact's appointments; ""
+            where it is taken for the location's.
     """
 
     key: bytes
@@ -42,6 +44,7 @@ class SetupRecord:
     backfill: bool = False
     custom_fields: Mapping[str, Custom] = field(default_factory=dict)
     armed_ms: int = 0
+    appointment_zone: str = ""
 
 
 def setup_record(fields: Mapping[bytes, bytes]) -> SetupRecord | None:
@@ -64,6 +67,7 @@ def setup_record(fields: Mapping[bytes, bytes]) -> SetupRecord | None:
             for key, facts in json.loads(fields.get(b"custom_fields", b"{}")).items()
         },
         armed_ms=int(fields.get(b"armed_ms", 0)),
+        appointment_zone=fields.get(b"appointment_zone", b"").decode(),
     )
 
 
@@ -94,6 +98,7 @@ class SetupStore:
                 "list_id": record.list_id,
                 "location_name": record.location_name,
                 "timezone": record.timezone,
+                "appointment_zone": record.appointment_zone,
                 "optout_filter": int(record.optout_filter),
                 "done_ms": record.done_ms,
                 "task_search": int(record.task_search),

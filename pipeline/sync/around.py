@@ -255,9 +255,9 @@ class _Reader:
         if swept is not None and kind not in self.memory.touched:
             found = swept
         elif kind in self.named or not carrying.sweeps_appointments:
+            zone = carrying.appointment_zone or carrying.zone
             found = self._read(
-                kind,
-                lambda: self.ghl.list_appointments(self.contact.id, carrying.zone),
+                kind, lambda: self.ghl.list_appointments(self.contact.id, zone)
             )
         return None if found is None else within(found, carrying.now_ms)
 

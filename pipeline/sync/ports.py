@@ -191,7 +191,8 @@ class Carrying:
 
     Args:
         now_ms: the clock of "overdue" and "next", milliseconds since 1970 UTC.
-        zone: of the location, in which GHL writes a contact's appointments.
+        zone: of the location.
+        appointment_zone: in which GHL lists a contact's appointments; None for `zone`.
         notes_tag: only notes of contacts that carry it; "" carries everybody's.
         task_due_days: from an entry in Mailjet to the due date of its task in GHL.
         task_assignee: GHL user who gets tasks of contacts that nobody is assigned to.
@@ -210,6 +211,7 @@ class Carrying:
     backfill: bool = False
     sweeps_tasks: bool = True
     sweeps_appointments: bool = True
+    appointment_zone: ZoneInfo | None = None
 
 
 class Deletions(StrEnum):

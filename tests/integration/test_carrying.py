@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -468,3 +469,18 @@ def test_bulk_work_that_was_pointed_at_reads_only_that(driver):
 
     assert driver.looks() == Counter(tasks=1)
     assert driver.around(person["email"])["ghl_open_tasks"] == 1
+
+
+def test_a_contacts_appointments_are_read_in_the_zone_that_setup_found(driver):
+    record = driver.kit.record()
+    driver.kit.setup.save(replace(record, appointment_zone="Asia/Tokyo"))
+    ana = imported(driver, driver.person())
+    tea = add_meeting(driver, ana, 72)
+
+    driver.look(ana["id"], "a")
+
+    start = datetime.fromisoformat(tea["startTime"])
+    wall = start.astimezone(ZoneInfo(record.timezone)).replace(tzinfo=None)
+    told = wall.replace(tzinfo=ZoneInfo("Asia/Tokyo")).astimezone(UTC)
+    shown = driver.around(ana["email"])["ghl_next_appointment_at"]
+    assert datetime.fromisoformat(shown) == told

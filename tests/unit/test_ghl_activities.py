@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pipeline.errors import BadPayload, NotFound, Reach
 from pipeline.ghl.activity_records import Calendar
 from pipeline.ghl.client import GhlClient
+from pipeline.offers import zone_of_appointments
 from pipeline.sync.activity import Appointment, Note, Task
 from tests.recorded import RecordedVendor, Recording, recording, sample
 
@@ -443,3 +444,38 @@ def test_no_text_of_a_person_is_shown_by_a_record() -> None:
     told = repr(client.list_tasks(CONTACT)) + repr(client.list_notes(CONTACT))
 
     assert "offer" not in told
+
+
+# The zone of times that name none (GHL 1.7)
+
+
+@pytest.mark.parametrize(
+    ("listed", "zone"),
+    [
+        ("2026-11-16 20:41:18", "UTC"),
+        ("2026-11-16 14:41:18", "America/Chicago"),
+        ("2026-11-16T20:41:18Z", "America/Chicago"),
+        ("soon", "America/Chicago"),
+    ],
+)
+def test_the_zone_of_a_contacts_appointments_is_that_in_which_both_lists_agree(
+    listed: str, zone: str
+) -> None:
+    exact = {"id": "a", "contactId": CONTACT, "startTime": "2026-11-17T02:11:18+05:30"}
+    client, vendor = make_client(
+        recording({"calendars": [{"id": "c", "name": "Demo"}]}),
+        recording({"events": [{**exact, "id": "slot", "contactId": None}, exact]}),
+        recording({"events": [{**exact, "startTime": listed}]}),
+    )
+
+    found = zone_of_appointments(client, ZoneInfo("America/Chicago"))
+
+    assert found.key == zone
+    assert len(vendor.sent) == 3
+
+
+def test_where_nothing_tells_it_the_zone_is_taken_for_the_locations() -> None:
+    calendars = recording({"calendars": [{"id": "c", "name": "Demo"}]})
+    client, _ = make_client(calendars, recording({"events": []}))
+
+    assert zone_of_appointments(client, ZoneInfo("Asia/Tokyo")).key == "Asia/Tokyo"
