@@ -60,12 +60,15 @@ function command.stumble(occurrence, failures, vendor, ...)
   return 1
 end
 
--- claim MS : 1 when a probe is due; the next is MS later.
-function command.claim(probe_ms)
+-- claim FIRST_MS LONGEST_MS : 1 when a probe is due; the next comes after as long again as
+-- it has been paused.
+function command.claim(first, longest)
   if not is_paused() or tonumber(redis.call('HGET', HEALTH, 'probe_at')) > now then
     return 0
   end
-  redis.call('HSET', HEALTH, 'probe_at', now + probe_ms)
+  local been = now - tonumber(redis.call('HGET', HEALTH, 'paused_ms'))
+  local wait = math.min(math.max(been, first), longest)
+  redis.call('HSET', HEALTH, 'probe_at', math.floor(now + wait))
   return 1
 end
 

@@ -64,7 +64,7 @@ class Health:
 
     def claim_probe(self) -> bool:
         """Whether the caller should probe the vendors now; one caller is told so."""
-        return bool(self._script(keys=self._keys, args=["claim", _ms(PROBE_SECONDS)]))
+        return bool(self._script(keys=self._keys, args=["claim", *_LOOKS]))
 
     def resume(self) -> None:
         """The probe succeeded: work again, carefully."""

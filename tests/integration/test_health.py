@@ -164,15 +164,22 @@ def test_a_probe_is_claimed_by_one_caller_when_it_is_due(redis, health):
     assert claims == [True, False, False]
 
 
-def test_a_failed_probe_is_repeated_once_a_minute(redis, health):
+@pytest.mark.parametrize(
+    ("paused_seconds", "wait_seconds"),
+    [(0, FIRST_PROBE_SECONDS), (25, 25), (3600, PROBE_SECONDS)],
+)
+def test_a_failed_probe_is_repeated_after_as_long_again_and_within_a_minute(
+    redis, health, paused_seconds, wait_seconds
+):
     health.pause(GHL_DOWN)
     make_probe_due(redis)
+    redis.hincrby("gm:default:health", "paused_ms", -1000 * paused_seconds)
     before = int(redis.time()[0] * 1000)
     health.claim_probe()
     health.still_down(GHL_DOWN)
 
     wait = health.paused().probe_at_ms - before
-    assert PROBE_SECONDS * 1000 <= wait < PROBE_SECONDS * 1000 + 10_000
+    assert wait_seconds * 1000 <= wait < wait_seconds * 1000 + 10_000
 
 
 def test_a_vendor_that_asks_for_time_is_not_probed_before(redis, health):
