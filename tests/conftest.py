@@ -31,7 +31,7 @@ PLAIN_SETTINGS = {
     "latency_ms": 0.0,
     "allow_duplicates": True,
     "tags_bump_date_updated": True,
-    "search_rows_carry_dnd": True,
+    "search_rows_lack": [],
     "values_rewritten": None,
     "historic_namespace": True,
     "message_lag_seconds": 0.0,

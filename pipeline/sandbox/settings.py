@@ -1,5 +1,6 @@
 """What can be chosen at the start and changed while the sandbox runs."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -19,7 +20,7 @@ class Settings:
         latency_ms: added to every answer.
         allow_duplicates: whether the GHL location takes the same address twice.
         tags_bump_date_updated: whether the tag endpoints count as an edit in GHL.
-        search_rows_carry_dnd: whether GHL's search rows hold `dndSettings`.
+        search_rows_lack: fields that GHL's search rows do not hold.
         timezone: what GHL says the location's is; its appointments stay in Lisbon's.
         deleted_tasks_listed: whether GHL's task search still shows deleted tasks.
         message_lag_seconds: how long Mailjet's listing of messages lacks a new one.
@@ -44,7 +45,7 @@ class Settings:
     latency_ms: float = 0.0
     allow_duplicates: bool = False
     tags_bump_date_updated: bool = True
-    search_rows_carry_dnd: bool = True
+    search_rows_lack: Sequence[str] = ()
     timezone: str = "Europe/Lisbon"
     deleted_tasks_listed: bool = False
     message_lag_seconds: float = 0.0

@@ -11,9 +11,10 @@ from pipeline.sync.consent import Record, Source, Statement
 from pipeline.sync.contact import Contact, Subscriber
 from pipeline.sync.fields import LIST, Owner
 from pipeline.sync.judging import Hearing, Judgement
+from pipeline.sync.mapping import EMAIL_STATUS
 from pipeline.sync.ports import Evidence
 from pipeline.sync.sides import Inheritance, Sides
-from pipeline.sync.snapshot import Snapshot
+from pipeline.sync.snapshot import UNKNOWN, Snapshot
 
 OPTED_IN = "The person opted in"
 RECOVERED = "The address takes mail again, or is another one"
@@ -29,6 +30,24 @@ class Comparison(Case):
         if remembered and (remembered.address, remembered.digest) == wanted:
             return remembered
         return None
+
+    def is_as_read(self, row: Contact, email: str) -> bool:
+        """Whether a row that leaves fields out is of somebody who was read whole since
+        the last change.
+
+        GHL documents fewer fields of a row than of a contact, `timezone` among them:
+        reading everybody singly in every run would spend a location's day.
+        """
+        base = self.base(self.policy.fingerprint.address(email))
+        if base is None or row.date_updated_ms != base.updated_ms:
+            return False
+        if self.memory.unsettled or self.memory.seen is not None:
+            return False
+        field_map = self.policy.field_map
+        told = field_map.desired(row, "")
+        del told[EMAIL_STATUS]
+        now = self.policy.fingerprint.wanted(field_map.columns, told)
+        return all(n in (UNKNOWN, old) for n, old in zip(now, base.ghl, strict=True))
 
     def judge(
         self,

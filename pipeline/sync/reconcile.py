@@ -106,13 +106,13 @@ class _Sync(Comparison):
 
     def _suffices(self, row: Contact) -> bool:
         """Search lags writes by seconds, so urgent work never trusts a row."""
-        if self.policy.details_always or not self.memory.trusting:
-            return False
-        if row.email is None:
-            return False
         policy = self.policy
-        if not (policy.field_map.knows_enough(row) and tells(row, policy.rules)):
+        if policy.details_always or not self.memory.trusting or row.email is None:
             return False
+        if not tells(row, policy.rules):
+            return False
+        if not policy.field_map.knows_enough(row):
+            return self.is_as_read(row, row.email)
         snapshot = self.memory.snapshot
         return snapshot is None or (row.date_updated_ms or 0) >= snapshot.updated_ms
 

@@ -189,7 +189,7 @@ def refuse_filter(driver) -> None:
 
 def test_rows_without_dnd_and_no_set_of_opted_out_people_are_read_singly(build_driver):
     driver = build_driver()
-    driver.sandbox.settings(search_rows_carry_dnd=False)
+    driver.sandbox.settings(search_rows_lack=["dndSettings"])
     refuse_filter(driver)
     ana, bo = driver.person(**dnd("active")), driver.person()
     record = driver.setup()
@@ -204,7 +204,7 @@ def test_rows_without_dnd_and_no_set_of_opted_out_people_are_read_singly(build_d
 
 
 def test_rows_without_dnd_are_trusted_beside_a_complete_set(driver):
-    driver.sandbox.settings(search_rows_carry_dnd=False)
+    driver.sandbox.settings(search_rows_lack=["dndSettings"])
     ana, bo = driver.person(**dnd("active")), driver.person()
     driver.sandbox.clear_log()
 
@@ -215,6 +215,57 @@ def test_rows_without_dnd_are_trusted_beside_a_complete_set(driver):
     assert driver.on_list(ana["email"]) is False
     assert driver.subscriber(ana["email"])["excluded"]
     assert driver.on_list(bo["email"]) is True
+
+
+# What GHL's rows leave out
+
+
+def test_who_was_read_singly_is_not_read_again_while_nothing_changes(driver):
+    driver.sandbox.settings(search_rows_lack=["timezone", "companyName"])
+    people = [driver.person() for _ in range(3)]
+
+    first = driver.full_run()
+    read_first = driver.calls("GET", GET_CONTACT)
+    driver.sandbox.clear_log()
+    second = driver.full_run()
+
+    assert (first.outcomes, read_first) == ({"created": 3}, 3)
+    assert (second.outcomes, driver.calls("GET", GET_CONTACT)) == ({"unchanged": 3}, 0)
+    assert driver.writes() == []
+    held = [driver.subscriber(p["email"])["properties"] for p in people]
+    assert [one["timezone"] for one in held] == ["Europe/Lisbon"] * 3
+
+
+def in_ghl(driver, ana) -> None:
+    driver.sandbox.put_contact(id=ana["id"], timezone="Europe/Madrid")
+
+
+def in_mailjet(driver, ana) -> None:
+    driver.sandbox.put_subscriber(email=ana["email"], properties={"timezone": "?"})
+
+
+@pytest.mark.parametrize("change", [in_ghl, in_mailjet])
+def test_what_rows_leave_out_is_read_of_whom_a_side_changed(driver, change):
+    driver.sandbox.settings(search_rows_lack=["timezone"])
+    ana, _ = driver.person(), driver.person()
+    driver.full_run()
+    change(driver, ana)
+    driver.sandbox.clear_log()
+
+    driver.full_run()
+
+    assert driver.calls("GET", GET_CONTACT) == 1
+    zone = driver.sandbox.contact(ana["id"])["timezone"]
+    assert driver.subscriber(ana["email"])["properties"]["timezone"] == zone
+
+
+def test_half_a_name_in_a_row_is_no_other_name(driver):
+    driver.sandbox.settings(search_rows_lack=["lastName"])
+    ana = driver.person(firstName="Ana", lastName="Simões")
+    driver.full_run()
+    driver.full_run()
+
+    assert driver.subscriber(ana["email"])["name"] == "Ana Simões"
 
 
 def test_a_filter_that_is_refused_after_setup_stops_no_run(driver):

@@ -43,11 +43,11 @@ def test_search_shows_whole_rows_with_their_drifted_keys(ghl: GhlCaller) -> None
 
 def test_search_rows_may_lack_the_dnd_settings(ghl: GhlCaller) -> None:
     """GHL 1.2."""
-    ghl.sandbox.settings(search_rows_carry_dnd=False)
+    ghl.sandbox.settings(search_rows_lack=["dndSettings"])
     try:
         rows = ghl.search(pageLimit=1).json()["contacts"]
     finally:
-        ghl.sandbox.settings(search_rows_carry_dnd=True)
+        ghl.sandbox.settings(search_rows_lack=[])
 
     assert "dndSettings" not in rows[0]
 

@@ -4,6 +4,8 @@ Source: `ContactsSearchSchema`, `GetContectByIdSchema` and `CreateContactSchema`
 HighLevel's OpenAPI file for contacts; Contacts Search API page; read 2026-11.
 """
 
+from collections.abc import Sequence
+
 from pipeline.sandbox.ghl.times import to_millis
 from pipeline.sandbox.wire import Row
 
@@ -126,7 +128,7 @@ def created(row: Row) -> Row:
     }
 
 
-def found(row: Row, cursor: list[object], *, with_dnd: bool) -> Row:
+def found(row: Row, cursor: list[object], lacking: Sequence[str]) -> Row:
     """A row of the search: `address` for `address1`, the birthday in milliseconds,
     e-mail addresses as texts, and the cursor that continues after this row."""
     shown = {key: row.get(key) for key in FOUND_KEYS}
@@ -141,6 +143,4 @@ def found(row: Row, cursor: list[object], *, with_dnd: bool) -> Row:
         "additionalEmails": [e["email"] for e in row.get("additionalEmails", ())],
         "searchAfter": cursor,
     }
-    if not with_dnd:
-        del shown["dndSettings"]
-    return shown
+    return {key: value for key, value in shown.items() if key not in lacking}

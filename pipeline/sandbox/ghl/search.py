@@ -53,8 +53,8 @@ def search_contacts(location: Location, call: Call) -> Answer:
     rows = _matching(location, body, sort)
     start = _start(location, call, body, sort, rows)
     page = rows[start : start + body["pageLimit"]]
-    with_dnd = location.settings.search_rows_carry_dnd
-    contacts = [found(row, _cursor(row, sort), with_dnd=with_dnd) for row in page]
+    lacking = location.settings.search_rows_lack
+    contacts = [found(row, _cursor(row, sort), lacking) for row in page]
     return Answer(200, {"contacts": contacts, "total": len(rows)})
 
 
