@@ -47,8 +47,8 @@ REMEDIES = {
     ("mailjet", Cause.BASE_URL): f"check MAILJET_BASE_URL; {AND_RESTART}",
 }
 NEARLY_FULL = 0.9
-PROBE_TRIES = 3
-"""Of each call: of a vendor that fails one call in ten, nearly every probe of half a
+PROBE_TRIES = 2
+"""Of each call: of a vendor that fails one call in ten, every second probe of half a
 dozen calls would keep the connection paused for another minute."""
 Answer = TypeVar("Answer")
 RUN_SETUP = "run `ghl-mailjet setup`"
