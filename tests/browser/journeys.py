@@ -200,6 +200,17 @@ def test_everything_is_reached_by_the_keyboard(desk: Desk) -> None:
     assert {"Start a full resync", "Pause the connection", "contact"} <= set(reached)
 
 
+def test_what_moves_leaves_the_keyboard_where_it_is(desk: Desk) -> None:
+    link = desk.page.get_by_role("link", name="dead letters")
+    link.focus()
+    shown = desk.page.get_by_text("as of").first
+    before = shown.inner_text()
+
+    playwright.expect(shown).not_to_have_text(before)
+
+    playwright.expect(link).to_be_focused()
+
+
 def test_it_works_without_javascript(
     running: tuple[Installation, Receiver], browser: "playwright.Browser"
 ) -> None:

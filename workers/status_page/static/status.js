@@ -19,8 +19,16 @@
       tell("The receiver does not answer; what is shown is old.");
       return;
     }
-    live.innerHTML = text;
+    put(text);
     tell(live.firstElementChild.dataset.news);
+  }
+
+  // Who is at a link of it by keyboard stays there.
+  function put(text) {
+    const focused = document.activeElement;
+    const href = live.contains(focused) && focused.getAttribute("href");
+    live.innerHTML = text;
+    if (href) live.querySelector(`[href="${CSS.escape(href)}"]`)?.focus({ preventScroll: true });
   }
 
   // Read out once, when it changes.
