@@ -86,13 +86,18 @@ class Dispatcher:
             self._view_until = time.monotonic() + VIEW_SECONDS
 
     def _lease(self, kit: Kit, count: int) -> list[Lease]:
-        limit = max_out(
-            self._pace(kit),
+        limit = self._max_out(kit.connection.calls_per_second)
+        if limit > 1:
+            limit = min(limit, self._max_out(self._pace(kit)))
+        return kit.ledger.lease(count, max_out=limit)
+
+    def _max_out(self, calls_per_second: float) -> int:
+        return max_out(
+            calls_per_second,
             slots=self._slots,
             busy=self._busy,
             connections=len(self._pipeline.kits),
         )
-        return kit.ledger.lease(count, max_out=limit)
 
     def _pace(self, kit: Kit) -> float:
         """Calls a second that the slower vendor allows, after headers and refusals.
