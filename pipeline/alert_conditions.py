@@ -13,6 +13,7 @@ from pipeline.consent_report import drift_counts
 from pipeline.location_facts import day_of_ghl
 from pipeline.permit import Lane
 from pipeline.store.alerts import Alerts
+from pipeline.store.processes import unserved
 from pipeline.sync.orders import State
 from pipeline.wording import plural
 
@@ -68,16 +69,14 @@ def _of_processes(pipeline: Pipeline) -> Iterator[Condition]:
     if age is None or age > SILENT_SECONDS:
         text = "no tick of Beat has reached a worker for over a minute"
         yield Condition("beat", text, section, passes=True)
-    unserved = pipeline.processes.unserved()
-    if len(unserved) == len(Lane):
+    alone = unserved(pipeline.processes.workers())
+    if len(alone) == len(Lane):
         yield Condition("workers", "no worker is alive", section, passes=True)
     else:
-        for queue in unserved:
-            text, section = (
-                f"no worker serves the queue {queue}",
-                "One of the workers is gone",
-            )
-            yield Condition(f"queue {queue}", text, section, passes=True)
+        for queue in alone:
+            text = f"no worker serves the queue {queue}"
+            gone = "One of the workers is gone"
+            yield Condition(f"queue {queue}", text, gone, passes=True)
     if failed := pipeline.inbox.counts().failed:
         text = f"{failed} of what was received could not be handled"
         yield Condition("inbox", text, "`ghl-mailjet inbox` shows failed entries")

@@ -27,6 +27,7 @@ from pipeline.permit import Lane, Permit
 from pipeline.properties import historic_in_place, lost_without, missing_static
 from pipeline.retry import Cause, trouble
 from pipeline.store.health import Pause
+from pipeline.store.processes import unserved
 from pipeline.store.setup import SetupRecord
 from pipeline.wording import plural
 
@@ -241,12 +242,13 @@ def _ours(pipeline: Pipeline, kit: Kit) -> Iterator[Finding]:
             level = Level.FAILURE if other is kit else Level.WARNING
             whose = "" if other is kit else f"connection {name!r} is "
             yield Finding(level, f"{whose}paused: {pause.reason}", remedy(pause))
-    if not pipeline.processes.slots():
+    alive = pipeline.processes.workers()
+    if not alive:
         mend = "start `celery -A workers worker`"
         yield Finding(Level.WARNING, "no worker is running", mend)
         return  # nobody hears Beat
-    if unserved := pipeline.processes.unserved():
-        what = f"no worker serves the queue {', '.join(unserved)}"
+    if alone := unserved(alive):
+        what = f"no worker serves the queue {', '.join(alone)}"
         mend = "start `celery -A workers worker` with it, or without `-Q`"
         yield Finding(Level.WARNING, what, mend)
     age = pipeline.processes.tick_age_seconds()

@@ -12,7 +12,7 @@ from pipeline.location_facts import day_of_ghl
 from pipeline.store import call_history, dead_letters
 from pipeline.store.bucket import BucketState
 from pipeline.store.call_history import Sample
-from pipeline.store.processes import Worker
+from pipeline.store.processes import Worker, unserved
 from pipeline.store.records import RESTING, Run
 from pipeline.wording import plural
 
@@ -40,7 +40,7 @@ def read_connection(pipeline: Pipeline, kit: Kit) -> dict[str, Any]:
         "paused_by_operator": _since(kit),
         "worker_slots": sum(worker.slots for worker in alive),
         "workers": sorted(worker.name for worker in alive),
-        "queues_unserved": pipeline.processes.unserved(),
+        "queues_unserved": unserved(alive),
         "workers_differing": _differing(pipeline, alive),
         "beat_tick_age_seconds": pipeline.processes.tick_age_seconds(),
         "contacts": backlog.contacts,

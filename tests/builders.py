@@ -37,6 +37,15 @@ ENVIRON = {
     "MAILJET_SECRET_KEY": "secret-key",
 }
 
+TABLE = """
+[connections.{name}]
+ghl_token_env = "GHL_TOKEN"
+ghl_location_id = "{name}"
+mailjet_api_key_env = "MAILJET_API_KEY"
+mailjet_secret_key_env = "MAILJET_SECRET_KEY"
+"""
+"""Of `connections.toml`, for a location of the connection's name."""
+
 
 def same(column: str, value: object) -> str:
     """A value in the form in which it is compared."""

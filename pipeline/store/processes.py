@@ -1,5 +1,6 @@
 """Who is alive: workers with their slots, Beat's tick, whose turn it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self, cast
 
@@ -56,6 +57,11 @@ class Worker:
         return not self.queues or queue in self.queues
 
 
+def unserved(alive: Sequence[Worker]) -> list[Lane]:
+    """Queues that none of these workers takes from; all of them where there is none."""
+    return [each for each in Lane if not any(one.serves(each) for one in alive)]
+
+
 class Processes:
     """What the processes of one installation know of each other."""
 
@@ -99,11 +105,6 @@ class Processes:
     def slots(self) -> int:
         """Threads of all living workers together."""
         return sum(worker.slots for worker in self.workers())
-
-    def unserved(self) -> list[Lane]:
-        """Queues that no living worker takes from; all of them where there is none."""
-        alive = self.workers()
-        return [each for each in Lane if not any(one.serves(each) for one in alive)]
 
     def ticked(self) -> None:
         """Beat's tick reached a worker."""

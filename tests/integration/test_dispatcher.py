@@ -15,17 +15,11 @@ from pipeline.dispatch import DEFAULT_SLOTS, Dispatcher
 from pipeline.permit import Lane, Lease
 from pipeline.retry import Cause, Trouble
 from pipeline.store.processes import Worker
-from tests.builders import make_environ
+from tests.builders import TABLE, make_environ
 from tests.valkey import Valkey
 
 NAMES = ("acme", "bolt", "cobalt", "delta")
-SECTION = """
-[connections.{name}]
-ghl_token_env = "GHL_TOKEN"
-ghl_location_id = "{name}"
-mailjet_api_key_env = "MAILJET_API_KEY"
-mailjet_secret_key_env = "MAILJET_SECRET_KEY"
-ghl_rate = "1000/10"
+SECTION = f"""{TABLE}ghl_rate = "1000/10"
 mailjet_rate = "1000/10"
 """
 MANY = 300

@@ -18,7 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.permit import Lane
 from pipeline.store.call_history import Sample, note, per_minute
 from pipeline.store.processes import Worker
-from tests.builders import ENVIRON, make_environ
+from tests.builders import ENVIRON, TABLE, make_environ
 from tests.driver import Driver
 from tests.valkey import Valkey, free_port
 from workers.status_page import views
@@ -34,13 +34,6 @@ BUTTONS = ("resync", "pause", "resume", "replay", "find")
 FAR_SECONDS = 4_000_000_000
 OURS = {"id", "locationId", "dateAdded", "dateUpdated", "type"}
 """Fields of a contact that name no person."""
-SECTION = """
-[connections.{name}]
-ghl_token_env = "GHL_TOKEN"
-ghl_location_id = "{name}"
-mailjet_api_key_env = "MAILJET_API_KEY"
-mailjet_secret_key_env = "MAILJET_SECRET_KEY"
-"""
 LETTER = {
     "cause": "Rejected",
     "reason": "mailjet: <b>no</b>",
@@ -294,7 +287,7 @@ def test_a_connection_is_read_without_the_others(
 
     def commands(connections: int) -> int:
         """How many one of them costs."""
-        tables = (SECTION.format(name=f"c{number}") for number in range(connections))
+        tables = (TABLE.format(name=f"c{number}") for number in range(connections))
         file.write_text("".join(tables), "utf-8")
         env = make_environ(REDIS_URL=valkey.url, SYNC_CONNECTIONS_FILE=str(file))
         pipeline = build(from_env(env))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.permit import Lane
+from pipeline.store.processes import unserved
 from tests.system.installation import Installation, installation
 from tests.system.processes import BIN, Process
 from tests.valkey import free_port
@@ -80,12 +81,12 @@ def test_the_probes_tell_what_runs_from_what_does_not(deployed: Deployed) -> Non
     deployed.running.until(
         lambda: deployed.unhealthy() == {"worker-bulk", "beat"}, "two are missed"
     )
-    unserved = deployed.running.pipeline.processes.unserved()
+    alone = unserved(deployed.running.pipeline.processes.workers())
     deployed.running.valkey.kill()
 
     assert nothing_runs == set(PROBES)
     assert work.settled == 3
-    assert unserved == [Lane.BULK]
+    assert alone == [Lane.BULK]
     assert deployed.unhealthy() == set(PROBES)
     for name in ("receiver", "flower"):
         # Of those that run, none would be the better for a new start. A probe waits a
